@@ -1,0 +1,151 @@
+"""Settings, read from the environment once at start. Names, defaults and reasons: docs/reference/settings.md."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from swiftex.settings import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+SWIFTEX_ENV = env.choice("SWIFTEX_ENV", "development", ("development", "production"))
+IS_PRODUCTION = SWIFTEX_ENV == "production"
+SWIFTEX_ROLE = env.choice("SWIFTEX_ROLE", "command", ("command", "web", "relay", "worker", "beat"))
+SWIFTEX_DATA_DIR = Path(env.text("SWIFTEX_DATA_DIR", ".swiftex"))
+if not SWIFTEX_DATA_DIR.is_absolute():
+    SWIFTEX_DATA_DIR = BASE_DIR / SWIFTEX_DATA_DIR
+
+
+def _embedded_service(name: str) -> str:
+    """URL of an embedded service, which the runtime writes down when it starts them."""
+    if IS_PRODUCTION:
+        raise ImproperlyConfigured(f"{name} must be set in production")
+    noted = SWIFTEX_DATA_DIR / "services.json"
+    if noted.exists():
+        return str(json.loads(noted.read_text())[name])
+    return {"DATABASE_URL": "postgresql://swiftex@127.0.0.1:1/swiftex", "REDIS_URL": "redis://127.0.0.1:1/0"}[name]
+
+
+def _next_redis_database(url: str) -> str:
+    base, _, number = url.rpartition("/")
+    return f"{base}/{int(number) + 1}" if number.isdigit() else f"{url.rstrip('/')}/1"
+
+
+# --- security
+SECRET_KEY = env.text("SECRET_KEY", None if IS_PRODUCTION else "development-only-key-" + "x" * 40)
+DEBUG = env.boolean("SWIFTEX_DEBUG", False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if IS_PRODUCTION else "localhost,127.0.0.1,[::1],testserver")
+PORT = env.integer("PORT", 8000, low=1, high=65535)
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SWIFTEX_ENCRYPTION_KEYS = env.words(
+    "SWIFTEX_ENCRYPTION_KEYS", "" if IS_PRODUCTION else "ZGV2ZWxvcG1lbnQtb25seS1mZXJuZXQta2V5LTAwMDA="
+)
+SWIFTEX_ALLOW_PRIVATE_HOSTS = env.boolean("SWIFTEX_ALLOW_PRIVATE_HOSTS", not IS_PRODUCTION)
+
+# --- applications
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "axes",
+    "import_export",
+    "rest_framework",
+    "drf_spectacular",
+    "django_celery_beat",
+    "swiftex",
+    "accounts",
+    "routing",
+    "leads",
+    "channels_out",
+    "conversations",
+    "analytics",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "swiftex.urls"
+WSGI_APPLICATION = "swiftex.wsgi.application"
+APPEND_SLASH = False
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# --- time and language
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- PostgreSQL: a pool per process, so that Celery's closing around every task only hands a connection back
+_POOLS: dict[str, dict[str, Any] | None] = {
+    "web": {"min_size": 2, "max_size": 8, "timeout": 1},
+    "worker": {"min_size": 2, "max_size": 20, "timeout": 5},
+    "relay": None,
+    "beat": None,
+    "command": None,
+}
+DATABASE_URL = env.text("DATABASE_URL", "") or _embedded_service("DATABASE_URL")
+DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 2,
+    "application_name": f"swiftex-{SWIFTEX_ROLE}",
+    "options": (
+        "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC"
+    ),
+}
+if _POOLS[SWIFTEX_ROLE]:
+    DATABASES["default"]["OPTIONS"]["pool"] = _POOLS[SWIFTEX_ROLE]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis and the broker
+REDIS_URL = env.text("REDIS_URL", "") or _embedded_service("REDIS_URL")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "") or _next_redis_database(REDIS_URL)
+
+# --- REST framework
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.api.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "accounts.api.pagination.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounts.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Swiftex", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False, "OAS_VERSION": "3.1.0"}
