@@ -13,6 +13,10 @@ from django.db import models
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    _Field = models.Field[Mapping[str, Any] | None, "Secrets | None"]
+else:
+    _Field = models.Field
+
 _TOKEN_START = "gAAAA"  # noqa: S105 - how every Fernet token begins, not a secret
 
 
@@ -53,7 +57,7 @@ def rotate(token: str) -> str:
         raise WrongEncryptionKey from None
 
 
-class EncryptedJSONField(models.Field[Mapping[str, Any] | None, Secrets]):
+class EncryptedJSONField(_Field):
     """A dict of credentials that the database holds as one opaque token.
 
     Write-only for people: it has no form field, can't be searched, and its values print as dots.
@@ -64,7 +68,7 @@ class EncryptedJSONField(models.Field[Mapping[str, Any] | None, Secrets]):
     def get_internal_type(self) -> str:
         return "TextField"
 
-    def formfield(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def formfield(self, *args: Any, **kwargs: Any) -> None:
         """No form shows or takes the stored value; see the admin's write-only inputs."""
         return
 
@@ -74,7 +78,9 @@ class EncryptedJSONField(models.Field[Mapping[str, Any] | None, Secrets]):
             raise FieldError("an encrypted field can't be searched")
         return super().get_lookup(lookup_name)
 
-    def from_db_value(self, value: str | None, _expression: object, _connection: "BaseDatabaseWrapper") -> Secrets | None:
+    def from_db_value(
+        self, value: str | None, _expression: object, _connection: "BaseDatabaseWrapper"
+    ) -> Secrets | None:
         return None if value is None else decrypt(value)
 
     def to_python(self, value: Any) -> Secrets | None:

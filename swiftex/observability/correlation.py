@@ -24,7 +24,9 @@ def bind(**ids: UUID | str | None) -> Iterator[None]:
 
     ids: any of request_id, correlation_id, organization_id, job_id.  Raises KeyError for another name.
     """
-    tokens = [(_VARIABLES[name], _VARIABLES[name].set(None if value is None else str(value))) for name, value in ids.items()]
+    tokens = [
+        (_VARIABLES[name], _VARIABLES[name].set(None if value is None else str(value))) for name, value in ids.items()
+    ]
     try:
         yield
     finally:

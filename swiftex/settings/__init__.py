@@ -113,14 +113,15 @@ USE_TZ = True
 
 # --- PostgreSQL: a pool per process, so that Celery's closing around every task only hands a connection back
 _POOLS: dict[str, dict[str, Any] | None] = {
-    "web": {"min_size": 2, "max_size": 8, "timeout": 1},
-    "worker": {"min_size": 2, "max_size": 20, "timeout": 5},
+    "web": {"min_size": 2, "max_size": 8, "timeout": 1, "reconnect_timeout": 1},
+    "worker": {"min_size": 2, "max_size": 20, "timeout": 5, "reconnect_timeout": 1},
     "relay": None,
     "beat": None,
     "command": None,
 }
 DATABASE_URL = env.text("DATABASE_URL", "") or _embedded_service("DATABASE_URL")
 DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+DATABASES["default"]["ENGINE"] = "swiftex.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 2,
@@ -136,6 +137,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis and the broker
 REDIS_URL = env.text("REDIS_URL", "") or _embedded_service("REDIS_URL")
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "") or _next_redis_database(REDIS_URL)
+
+SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1, high=1000)
 
 # --- REST framework
 REST_FRAMEWORK: dict[str, Any] = {

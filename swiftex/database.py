@@ -1,0 +1,78 @@
+"""What the product adds to Django's database layer: a deadline for requests, handing back, and hand-written SQL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from swiftex.postgresql.base import deadline_at
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+class TransactionIsOpen(RuntimeError):
+    """A transaction would be held open over something slow: a call to another service, or a wait."""
+
+    def __init__(self) -> None:
+        super().__init__("a database transaction is open here: commit first, then call out (docs/path-of-a-lead.md)")
+
+
+@contextmanager
+def client_deadline(seconds: float) -> Iterator[None]:
+    """Statements inside the block end with OperationalError once `seconds` have passed, even if the server is frozen.
+
+    The connection is closed then, and whatever transaction was open is gone with it.  An outer, earlier deadline holds.
+    """
+    outer = deadline_at.get()
+    until = monotonic() + seconds
+    token = deadline_at.set(until if outer is None else min(outer, until))
+    try:
+        yield
+    finally:
+        deadline_at.reset(token)
+
+
+def release_connection() -> None:
+    """This thread holds no database connection: it is back in the pool, or closed where there is no pool.
+
+    Raises TransactionIsOpen inside an atomic block, for rows would stay locked.
+    """
+    if connection.in_atomic_block:
+        raise TransactionIsOpen
+    if connection.connection is not None:
+        connection.close()
+
+
+def fetch_all(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+    """The rows of a hand-written statement, as tuples."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def fetch_one(sql: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
+    """The first row of a hand-written statement, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()
+
+
+def execute(sql: str, parameters: Parameters = ()) -> int:
+    """The number of rows that a hand-written statement touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount
+
+
+def fetch_prepared(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+    """The rows of a hand-written statement that runs so often that its plan is kept by the connection.
+
+    Values travel beside the text, so arrays and nulls need a cast in it.  A statement without rows gives [].
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(sql, parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []

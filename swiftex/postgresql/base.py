@@ -1,0 +1,90 @@
+"""Django's PostgreSQL backend with a deadline and a pool that recovers at once (docs/adr/0015-database-deadline.md).
+
+What it adds: a statement that outlives `swiftex.database.client_deadline` ends with OperationalError and takes its
+connection with it, so that a frozen server can't hold a request; a pooled connection whose server has gone away is
+recognised by one poll of its socket before it is lent, without a round trip.
+"""
+
+import select
+from collections.abc import Generator
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg import errors
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+RV = TypeVar("RV")
+
+deadline_at: ContextVar[float | None] = ContextVar("deadline_at", default=None)
+"""The time.monotonic() by which statements of this thread must be over; None: they may take their time."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that gives up, and closes itself, when the deadline passes."""
+
+    def wait(self, gen: Generator[Any, Any, RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """The generator's result; raises OperationalError and closes the connection when the deadline passes first."""
+        until = deadline_at.get()
+        if until is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, max(0.0, until - monotonic()))
+        except errors._WaitTimeout:
+            self.close()
+            raise psycopg.OperationalError("the database did not answer before the deadline") from None
+
+
+class Pool(ConnectionPool[Connection]):
+    """A pool that lends no connection whose server has hung up, and waits no longer than the deadline allows."""
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        """A connection that was alive a moment ago; raises PoolTimeout when none came in time."""
+        give_up_at = monotonic() + (self.timeout if timeout is None else timeout)
+        if (until := deadline_at.get()) is not None:
+            give_up_at = min(give_up_at, until)
+        while True:
+            connection = self._lend(give_up_at - monotonic())
+            if not _has_hung_up(connection):
+                return connection
+            connection.close()
+            self.putconn(connection)
+
+    def _lend(self, timeout_s: float) -> Connection:
+        if timeout_s <= 0:
+            raise PoolTimeout("no connection before the deadline")
+        return super().getconn(timeout_s)
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's wrapper, lending connections from the pool above."""
+
+    @property
+    def pool(self) -> Pool | None:
+        pools = self._connection_pools
+        if (pool := pools.get(self.alias)) is not None:
+            return pool
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias != DEFAULT_DB_ALIAS or not options:
+            return None
+        made = Pool(
+            kwargs={**self.get_connection_params(), "autocommit": True},
+            connection_class=Connection,
+            open=False,
+            configure=self._configure_connection,
+            **options,
+        )
+        return pools.setdefault(self.alias, made)
+
+
+def _has_hung_up(connection: Connection) -> bool:
+    """Whether the server closed the connection, or said something nobody asked for, such as that it is going down."""
+    try:
+        poll = select.poll()
+        poll.register(connection.pgconn.socket, select.POLLIN)
+    except psycopg.OperationalError:
+        return True
+    return bool(poll.poll(0))
