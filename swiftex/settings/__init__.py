@@ -6,7 +6,9 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue as KombuQueue
 
+from swiftex.queues import VISIBILITY_TIMEOUT_S, Queue
 from swiftex.settings import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -45,6 +47,7 @@ SWIFTEX_ENCRYPTION_KEYS = env.words(
     "SWIFTEX_ENCRYPTION_KEYS", "" if IS_PRODUCTION else "ZGV2ZWxvcG1lbnQtb25seS1mZXJuZXQta2V5LTAwMDA="
 )
 SWIFTEX_ALLOW_PRIVATE_HOSTS = env.boolean("SWIFTEX_ALLOW_PRIVATE_HOSTS", not IS_PRODUCTION)
+SWIFTEX_CA_FILE = env.text("SWIFTEX_CA_FILE", "")
 
 # --- applications
 INSTALLED_APPS = [
@@ -139,6 +142,64 @@ REDIS_URL = env.text("REDIS_URL", "") or _embedded_service("REDIS_URL")
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "") or _next_redis_database(REDIS_URL)
 
 SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1, high=1000)
+
+# --- greeting
+SWIFTEX_MODEL_LANES = env.integer("SWIFTEX_MODEL_LANES", 120, low=1, high=1000)
+SWIFTEX_CHANNEL_RESERVE_MS = env.integer("SWIFTEX_CHANNEL_RESERVE_MS", 600, low=50, high=10_000)
+
+# --- API: what one body may weigh and how many requests a minute are taken
+SWIFTEX_API_MAX_BODY_BYTES = env.integer("SWIFTEX_API_MAX_BODY_BYTES", 1_000_000, low=1_000, high=100_000_000)
+SWIFTEX_API_KEY_REQUESTS_PER_MINUTE = env.integer("SWIFTEX_API_KEY_REQUESTS_PER_MINUTE", 30_000, low=1, high=10_000_000)
+SWIFTEX_API_ORGANIZATION_REQUESTS_PER_MINUTE = env.integer(
+    "SWIFTEX_API_ORGANIZATION_REQUESTS_PER_MINUTE", 60_000, low=1, high=10_000_000
+)
+
+# --- Celery (measured settings: docs/adr/0004-celery-carries-hints.md)
+_BROKER_IS_REDIS = CELERY_BROKER_URL.startswith(("redis://", "rediss://"))
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_TASK_ACKS_LATE = True
+# A job's lease brings it back; a message that killed one worker must not go on to kill the next.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_DEFAULT_QUEUE = Queue.SYNC.value
+CELERY_TASK_QUEUES = [KombuQueue(queue.value, routing_key=queue.value) for queue in Queue]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
+if _BROKER_IS_REDIS:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        "max_connections": 500,
+        "queue_order_strategy": "priority",
+        "health_check_interval": 10,
+        "socket_keepalive": True,
+    }
+    if SWIFTEX_ROLE != "worker":
+        CELERY_BROKER_TRANSPORT_OPTIONS |= {
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
+            "socket_connect_timeout": 0.25,
+            "socket_timeout": 0.5,
+        }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    CELERY_BROKER_CONNECTION_TIMEOUT = 4 if SWIFTEX_ROLE == "worker" else 0.5
+SWIFTEX_RELAY_POLL_S = env.decimal("SWIFTEX_RELAY_POLL_S", 0.02, low=0.001, high=5)
 
 # --- REST framework
 REST_FRAMEWORK: dict[str, Any] = {
