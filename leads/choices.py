@@ -1,4 +1,4 @@
-"""The codes that leads, their sources and their consents carry in the database. Pure, so that every layer may name them."""
+"""The codes that leads, sources and consents carry in the database. Pure, so that every layer may name them."""
 
 from enum import StrEnum
 

@@ -28,7 +28,8 @@ _MARK_REPLIED = """
 UPDATE leads_lead
 SET replied_at = coalesce(replied_at, %(at)s),
     status = CASE WHEN status IN ('new', 'contacted') THEN 'replied' ELSE status END
-WHERE organization_id = %(organization_id)s AND id = %(lead_id)s AND (replied_at IS NULL OR status IN ('new', 'contacted'))
+WHERE organization_id = %(organization_id)s AND id = %(lead_id)s
+  AND (replied_at IS NULL OR status IN ('new', 'contacted'))
 """
 
 

@@ -56,7 +56,7 @@ def normal_phone(text: str, *, default_region: str) -> Phone:
     """The number in E.164, read as a person in `default_region` would dial it.
 
     Blanks, dashes, letters (1-800-FLOWERS), extensions and the digits of a WhatsApp address without its plus are
-    understood; an extension is dropped, since no channel can send to one. Raises NotAnIdentity with the reason in words.
+    understood; an extension is dropped, since no channel can send to one. Raises NotAnIdentity with the reason.
     """
     written = _SCHEMES.sub("", unicodedata.normalize("NFKC", text).strip())
     if not written:

@@ -147,21 +147,8 @@ def store(prepared: Prepared) -> Captured:
     rows = fetch_all(sql.CAPTURE, parameters)
     is_new_person = rows[0][4]
     if is_new_person:
-        captured = _new_lead(prepared, parameters, contact_id=parameters["contact_id"])
-    else:
-        captured = _store_known_person(prepared, parameters, rows)
-    if not prepared.submission.given.is_spam or captured.is_duplicate:
-        return captured
-    events.record(
-        events.NewEvent(
-            organization_id=prepared.organization.id,
-            type="lead.marked_spam",
-            subject=public_id("lead", captured.lead_id),
-            data={"lead_id": str(captured.lead_id), "reason": "trap"},
-            correlation_id=captured.lead_id,
-        )
-    )
-    return captured
+        return _new_lead(prepared, parameters, contact_id=parameters["contact_id"])
+    return _store_known_person(prepared, parameters, rows)
 
 
 def _store_known_person(prepared: Prepared, parameters: dict[str, Any], rows: list[tuple[Any, ...]]) -> Captured:
@@ -208,8 +195,7 @@ def _new_lead(prepared: Prepared, parameters: dict[str, Any], *, contact_id: UUI
         received_at=prepared.received_at,
         first_message_due_at=prepared.first_message_due_at,
     )
-    if not prepared.submission.given.is_spam:
-        events.record(lead_created(prepared, captured))
+    events.record(lead_created(prepared, captured))
     return captured
 
 
@@ -235,6 +221,7 @@ def lead_created(prepared: Prepared, captured: Captured) -> events.NewEvent:
             "decision": prepared.decision.as_json(),
             "received_at": captured.received_at.isoformat(),
             "first_message_due_at": captured.first_message_due_at.isoformat(),
+            "is_spam": form.given.is_spam,
         },
     )
 

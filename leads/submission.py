@@ -17,7 +17,7 @@ MAX_MESSAGE_CHARS = 5_000
 
 
 class InvalidSubmission(ValueError):
-    """A submission that cannot become a lead. field, reason and code are what its sender is told; no value is in them."""
+    """A submission that cannot become a lead. field, reason and code are for its sender; no value is in them."""
 
     def __init__(self, field: str, reason: str, code: str = "invalid") -> None:
         super().__init__(f"{field}: {reason}")
