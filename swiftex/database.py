@@ -50,21 +50,23 @@ def fetch_all(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """The rows of a hand-written statement, as tuples."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def fetch_one(sql: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
     """The first row of a hand-written statement, or None."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchone()
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
 
 
 def execute(sql: str, parameters: Parameters = ()) -> int:
     """The number of rows that a hand-written statement touched."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def fetch_prepared(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -75,4 +77,5 @@ def fetch_prepared(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(sql, parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows if cursor.description else []

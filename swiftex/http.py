@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from requests import PreparedRequest, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
-from urllib3 import HTTPConnectionPool, PoolManager, Timeout
+from urllib3 import HTTPConnectionPool, Timeout
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import parse_url
@@ -161,12 +161,11 @@ class _GuardedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = {"http": PlainPool, "https": TLSPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TLSPool}
 
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[Any, Any]:
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, {**tls, "ssl_context": tls_context_of_process()} if host["scheme"] == "https" else {}
 
@@ -191,7 +190,7 @@ def _session() -> Session:
 def _pool(origin: str) -> HTTPConnectionPool:
     adapter = _session().get_adapter(origin)
     assert isinstance(adapter, HTTPAdapter)  # noqa: S101 - mounted above
-    return adapter.get_connection_with_tls_context(_prepared(origin), verify=True)
+    return cast("HTTPConnectionPool", adapter.get_connection_with_tls_context(_prepared(origin), verify=True))
 
 
 @lru_cache(maxsize=4096)

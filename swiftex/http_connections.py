@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from certifi import where as certificate_bundle
 from django.conf import settings
-from requests.certs import where as certificate_bundle
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -65,12 +65,8 @@ class _DeadlineTLSSocket(ssl.SSLSocket):
         return super().recv_into(buffer, nbytes, flags)
 
 
-class _Guarded:
+class _Guarded(HTTPConnection):
     """What both kinds of connection do differently from urllib3."""
-
-    host: str
-    port: int
-    sock: Any
 
     def _new_conn(self) -> socket.socket:
         """A socket connected to an address that was checked, and to no other; raises NeverReached."""
@@ -85,7 +81,7 @@ class _Guarded:
                 reason = "connection_refused"
         raise NeverReached(reason)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: Any) -> None:
         """The bytes are with the kernel, and the call knows that something has left.
 
         A pooled connection that fails at the first byte had been closed by the server: nothing was written.
@@ -93,7 +89,7 @@ class _Guarded:
         if self.sock is not None:
             self.sock.settimeout(call.left_s())
         try:
-            super().send(data)  # type: ignore[misc]
+            super().send(data)
         except (BrokenPipeError, ConnectionResetError):
             if not call.is_written:
                 raise NeverReached("closed_before_sending") from None
@@ -104,10 +100,6 @@ class _Guarded:
         call.is_written = True
 
 
-class _PlainConnection(_Guarded, HTTPConnection):
-    pass
-
-
 class _TLSConnection(_Guarded, HTTPSConnection):
     pass
 
@@ -115,7 +107,7 @@ class _TLSConnection(_Guarded, HTTPSConnection):
 class PlainPool(HTTPConnectionPool):
     """Guarded connections to one http:// origin."""
 
-    ConnectionCls = _PlainConnection
+    ConnectionCls = _Guarded
 
 
 class TLSPool(HTTPSConnectionPool):

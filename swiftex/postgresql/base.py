@@ -64,7 +64,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @property
     def pool(self) -> Pool | None:
-        pools = self._connection_pools
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # missing in django-stubs
         if (pool := pools.get(self.alias)) is not None:
             return pool
         options = self.settings_dict["OPTIONS"].get("pool")
@@ -74,7 +74,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             kwargs={**self.get_connection_params(), "autocommit": True},
             connection_class=Connection,
             open=False,
-            configure=self._configure_connection,
+            configure=self._configure_connection,  # type: ignore[attr-defined]  # missing in django-stubs
             **options,
         )
         return pools.setdefault(self.alias, made)
