@@ -90,7 +90,9 @@ def take(name: str, *, limit: int, now: float) -> Allowance:
             return Allowance(limit, reserved.remaining + reserved.left, reset_s, is_allowed=True)
     amount = max(1, limit // _RESERVATIONS_PER_WINDOW)
     counted = windows.count(f"api:{name}:{minute}", limit=limit, window_s=WINDOW_S + 1, fails_open=True, amount=amount)
-    if counted.allowed and amount > 1:
+    if not counted.allowed:
+        return Allowance(limit, 0, reset_s, is_allowed=False)
+    if amount > 1:
         with _lock:
             _reservations[slot] = _Reservation(left=amount - 1, remaining=counted.remaining)
-    return Allowance(limit, counted.remaining, reset_s, is_allowed=counted.allowed)
+    return Allowance(limit, counted.remaining + amount - 1, reset_s, is_allowed=True)

@@ -96,7 +96,7 @@ def _decoded(model: type[Model], order: tuple[str, ...], cursor: str) -> list[An
         raise invalid("cursor", "must be the `next` of an earlier page") from None
 
 
-def _field(model: type[Model], name: str) -> Field[Any, Any]:
+def _field(model: type[Model], name: str) -> "Field[Any, Any]":
     field = model._meta.get_field(name)
     if not isinstance(field, Field):
         raise TypeError("page_order must name columns")

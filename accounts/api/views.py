@@ -1,6 +1,7 @@
 """The base of every view of the API."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -21,8 +22,7 @@ class ApiView(APIView):
     throttles and versions are what makes it cheaper than a bare APIView.
     """
 
-    required_scopes: dict[str, str] = {}  # noqa: RUF012 - overridden, never changed
-    schema: Any = APIView.schema
+    required_scopes: ClassVar[Mapping[str, str]] = {}
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         """JSON."""

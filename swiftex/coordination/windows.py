@@ -28,8 +28,8 @@ redis.call('SET', KEYS[1], string.format('%.3f', full_at + interval), 'PX', math
 return '0'
 """
 _COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if count == tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('PTTL', KEYS[1])}
 """
 
@@ -58,18 +58,19 @@ def take_token(name: str, *, rate_per_s: float, burst: float) -> float:
         return _take_from_memory(name, rate_per_s / share, max(1.0, burst / share), monotonic())
 
 
-def count(name: str, *, limit: int, window_s: float, fails_open: bool = False) -> Counted:
+def count(name: str, *, limit: int, window_s: float, fails_open: bool = False, amount: int = 1) -> Counted:
     """Counts one more in the window that began with the first, and says whether it is within the limit.
 
+    amount: counts that many at once, and says whether all of them are.
     fails_open: without Redis allow everything (intake: a lead too many is better than one lost), not just a share.
     """
     try:
-        number, left_ms = connection.call(lambda redis: _count(redis, name, window_s))
+        number, left_ms = connection.call(lambda redis: _count(redis, name, window_s, amount))
     except connection.RedisAway:
         if fails_open:
             return Counted(True, limit, 0.0)
         share = max(1, limit // settings.SWIFTEX_FALLBACK_PROCESSES)
-        return _count_in_memory(name, share, window_s, monotonic())
+        return _count_in_memory(name, share, window_s, monotonic(), amount)
     return _counted(number, limit, max(left_ms, 0) / 1000)
 
 
@@ -77,8 +78,9 @@ def _take(redis: Redis, name: str, rate_per_s: float, burst: float) -> str:
     return str(_script(redis, _TAKE)(keys=[connection.key("bucket", name)], args=[rate_per_s, burst]).decode())
 
 
-def _count(redis: Redis, name: str, window_s: float) -> tuple[int, int]:
-    number, left_ms = _script(redis, _COUNT)(keys=[connection.key("count", name)], args=[max(1, int(window_s * 1000))])
+def _count(redis: Redis, name: str, window_s: float, amount: int) -> tuple[int, int]:
+    arguments = [max(1, int(window_s * 1000)), amount]
+    number, left_ms = _script(redis, _COUNT)(keys=[connection.key("count", name)], args=arguments)
     return int(number), int(left_ms)
 
 
@@ -98,13 +100,13 @@ def _take_from_memory(name: str, rate_per_s: float, burst: float, now: float) ->
         return 0.0
 
 
-def _count_in_memory(name: str, limit: int, window_s: float, now: float) -> Counted:
+def _count_in_memory(name: str, limit: int, window_s: float, now: float, amount: int) -> Counted:
     with _memory_lock:
         number, resets_at = _counts.get(name, (0, 0.0))
         if now >= resets_at:
             number, resets_at = 0, now + window_s
-        _counts[name] = (number + 1, resets_at)
-    return _counted(number + 1, limit, resets_at - now)
+        _counts[name] = (number + amount, resets_at)
+    return _counted(number + amount, limit, resets_at - now)
 
 
 def _counted(number: int, limit: int, left_s: float) -> Counted:
