@@ -3,3 +3,6 @@ from django.apps import AppConfig
 
 class SwiftexConfig(AppConfig):
     name = "swiftex"
+
+    def ready(self) -> None:
+        from swiftex import celery, subscriptions  # noqa: F401 - the app of every thread, and the receivers

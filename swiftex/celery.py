@@ -1,0 +1,84 @@
+"""The Celery app: one task for each kind of job, named like it, and what each process does when it starts and stops."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from celery import Celery, signals
+
+if TYPE_CHECKING:
+    from routing.jobs import JobKind
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swiftex.settings")
+
+app = Celery("swiftex")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.set_default()
+_beats: list[threading.Event] = []
+
+
+@app.on_after_finalize.connect
+def add_job_tasks(sender: Celery, **_: Any) -> None:
+    """Every kind of job that the apps registered is a task."""
+    import django
+
+    django.setup()
+    from routing import jobs
+
+    for kind in jobs.kinds():
+        sender.task(name=kind.name)(_meeting(kind))
+
+
+def _meeting(kind: "JobKind") -> Callable[..., None]:
+    """The body of the task that meets jobs of this kind; further arguments of a newer sender are ignored."""
+    from routing import running
+
+    def meet_job(job_id: str, organization_id: str, generation: int, *_: object, **__: object) -> None:
+        def send_again(remaining_s: float) -> None:
+            app.send_task(
+                kind.name, args=[job_id, organization_id, generation], queue=kind.queue.value, countdown=remaining_s
+            )
+
+        running.run_job(
+            kind,
+            job_id=UUID(job_id),
+            organization_id=UUID(organization_id),
+            generation=generation,
+            send_again=send_again,
+        )
+
+    return meet_job
+
+
+@signals.worker_ready.connect
+def start_worker_beat(sender: Any, **_: Any) -> None:
+    """The relay knows this worker's queues and slots from now on."""
+    from routing import heartbeats
+
+    queues = [queue.name for queue in sender.task_consumer.queues]
+    _beats.append(
+        heartbeats.keep_beating(
+            name=f"worker@{socket.gethostname()}:{os.getpid()}",
+            role="worker",
+            queues=queues,
+            slots=sender.controller.concurrency,
+        )
+    )
+
+
+@signals.worker_shutting_down.connect
+def stop_worker_beat(**_: Any) -> None:
+    """The relay sends this worker nothing more."""
+    for stopped in _beats:
+        stopped.set()
+
+
+@signals.beat_init.connect
+def start_scheduler_beat(**_: Any) -> None:
+    """The scheduler is known to be alive."""
+    from routing import heartbeats
+
+    heartbeats.keep_beating(name=f"beat@{socket.gethostname()}:{os.getpid()}", role="beat")
