@@ -21,8 +21,12 @@ class Conversation(OrganizationOwned):
     """One thread with one contact, over all channels; a contact has at most one open."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    contact = models.ForeignKey("leads.Contact", on_delete=models.PROTECT, related_name="+", db_constraint=False)
-    lead = models.ForeignKey("leads.Lead", on_delete=models.PROTECT, related_name="+", db_constraint=False, null=True)
+    contact = models.ForeignKey(
+        "leads.Contact", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    lead = models.ForeignKey(
+        "leads.Lead", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True
+    )
     state = models.CharField(max_length=8, choices=ConversationState, default=ConversationState.OPEN)
     opened_at = models.DateTimeField(db_default=Now())
     last_inbound_at = models.DateTimeField(null=True)
@@ -35,7 +39,7 @@ class Conversation(OrganizationOwned):
             ),
             CheckConstraint(condition=Q(state__in=ConversationState.values), name="conversation_state_known"),
         ]
-        indexes = [models.Index(fields=["organization", "-opened_at"], name="conversation_newest_first")]
+        # Ids are sorted by time, so the unique index (organization, id) also lists the newest first.
 
     def __str__(self) -> str:
         return self.public_id

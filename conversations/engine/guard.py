@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and marks of other scripts are what this file is about
 """What a text written by a model may not say. Pure: no Django, no I/O, no clock."""
 
 import re
@@ -39,7 +40,7 @@ _BOILERPLATE = re.compile(
     r"\bas an? (?:ai|artificial|language model|assistant|chatbot)\b|\b(?:language model|chatgpt|openai|anthropic)\b"
     r"|\bi(?:'m| am) (?:an? )?(?:ai|a bot|a chatbot|a virtual assistant)\b"
     r"|\bi(?:'m| am)? (?:sorry|apologi[sz]e),?\b.{0,20}\b(?:can(?:'|no)t|unable|not able)\b"
-    r"|\bi (?:can(?:'|no)t|cannot|won't|am unable to|am not able to) (?:assist|help|comply|fulfil|provide|write|do that)"
+    r"|\bi (?:can(?:'|no)t|won't|am unable to|am not able to) (?:assist|help|comply|fulfil|provide|write|do that)"
     r"|\bhere(?:'s| is| are) (?:an?|the|your|my|one|some)\b.{0,30}\b(?:line|message|sentence|greeting|draft|text)\b"
     r"|^(?:sure|certainly|of course|absolutely)[,!]? here\b"
     r"|\b(?:system prompt|my instructions|ignore (?:all |the )?previous)\b|^(?:assistant|system|user)\s*:",

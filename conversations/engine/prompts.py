@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and marks of other scripts are what this file is about
 """The words a model is asked with: rules in the system role, the lead's facts fenced off as data. Pure."""
 
 import json
@@ -40,31 +41,12 @@ class LeadFacts:
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The two texts of one request."""
+def system_text(template: str, *, organization: str, instruction: str, language: str, max_chars: int) -> str:
+    """The trusted half of the prompt: our rules and the organization's own words, nothing of any lead.
 
-    system: str
-    user: str
-
-
-def greeting_prompt(
-    *,
-    system_template: str,
-    user_template: str,
-    organization: str,
-    instruction: str,
-    language: str,
-    max_chars: int,
-    facts: LeadFacts,
-) -> Prompt:
-    """The prompt for a first message.
-
-    system_template, user_template: texts with $names (templates/prompts/).  instruction: the organization's own
-    words, trusted.  Everything of the lead stands in the user text only, as one line of JSON between two fences that
-    nothing inside can imitate; long values are cut, numbers and addresses withheld.
+    template: a text with $names (templates/prompts/greeting_system.txt).
     """
-    system = Template(system_template).safe_substitute(
+    text = Template(template).safe_substitute(
         organization=_capped(organization, TOPIC_CHARS),
         instruction=instruction.strip(),
         language=language,
@@ -72,10 +54,17 @@ def greeting_prompt(
         canary=CANARY,
         fence=FENCE,
     )
-    user = Template(user_template).safe_substitute(
-        fence_open=_fence("begin"), fence_close=_fence("end"), facts=fenced(facts)
+    return text[:SYSTEM_CHARS]
+
+
+def user_text(template: str, facts: LeadFacts) -> str:
+    """The other half: everything of the lead as one line of JSON between two fences that nothing inside can imitate.
+
+    Long values are cut, numbers and addresses withheld.  template: as above (templates/prompts/greeting_user.txt).
+    """
+    return Template(template).safe_substitute(
+        fence_open=f"<<<begin {FENCE}>>>", fence_close=f"<<<end {FENCE}>>>", facts=fenced(facts)
     )
-    return Prompt(system=system[:SYSTEM_CHARS], user=user)
 
 
 def fenced(facts: LeadFacts) -> str:
@@ -122,7 +111,3 @@ def sendable_name(name: str) -> str:
 def _capped(text: str, max_chars: int) -> str:
     printable = "".join(char if char.isprintable() else " " for char in text[: max_chars * 2])
     return " ".join(printable.split())[:max_chars].rstrip()
-
-
-def _fence(side: str) -> str:
-    return f"<<<{side} {FENCE}>>>"

@@ -7,10 +7,31 @@ from conversations.llm.scripted import ScriptedModel
 from swiftex.failures import TemporaryFailure
 from swiftex.http import HttpFailure, NotSent, perform
 
-__all__ = ["Adapter", "AnthropicAdapter", "Answer", "Ask", "Model", "OpenAIAdapter", "ScriptedModel", "complete"]
+__all__ = [
+    "Adapter",
+    "Answer",
+    "AnthropicAdapter",
+    "Ask",
+    "Model",
+    "OpenAIAdapter",
+    "ScriptedModel",
+    "complete",
+    "model_of",
+]
 
 Model = OpenAIAdapter | AnthropicAdapter | ScriptedModel
 MOST_ANSWER_BYTES = 256_000
+
+
+def model_of(provider: str, *, base_url: str, api_key: str, model: str, max_tokens_field: str = "max_tokens") -> Model:
+    """The adapter of a provider: openai, anthropic or scripted; raises ValueError for another."""
+    if provider == "openai":
+        return OpenAIAdapter(base_url=base_url, api_key=api_key, model=model, max_tokens_field=max_tokens_field)
+    if provider == "anthropic":
+        return AnthropicAdapter(base_url=base_url, api_key=api_key, model=model)
+    if provider == "scripted":
+        return ScriptedModel()
+    raise ValueError("not a provider of language models")
 
 
 def complete(model: Model, ask: Ask, *, deadline_s: float) -> Answer:

@@ -1,6 +1,6 @@
 """Anthropic's messages API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -17,7 +17,7 @@ class AnthropicAdapter:
     """The messages endpoint; the rules are top-level, not a role.  Source: providers.md section 5.2."""
 
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     model: str
 
     def build(self, ask: Ask) -> HttpRequest:

@@ -1,6 +1,6 @@
 """Any server that speaks OpenAI's chat completions: OpenAI itself, vLLM, Ollama, llama.cpp, gateways."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -20,7 +20,7 @@ class OpenAIAdapter:
     """
 
     base_url: str
-    api_key: str
+    api_key: str = field(repr=False)
     model: str
     max_tokens_field: str = "max_tokens"
 

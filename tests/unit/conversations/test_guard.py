@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and marks of other scripts are what this file is about
 """The guard: what may reach a person, and the first reason why not."""
 
 import pytest

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters and marks of other scripts are what this file is about
 """The prompt: the organization's words in one role, a stranger's words fenced off in the other."""
 
 import json
@@ -7,40 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.engine.prompts import CANARY, FENCE, LeadFacts, greeting_prompt, neutral, sendable_name
+from conversations.engine.prompts import CANARY, FENCE, LeadFacts, neutral, sendable_name, system_text, user_text
 
 PROMPTS = Path(__file__).parents[3] / "templates" / "prompts"
 
 
-def prompt_for(facts):
-    return greeting_prompt(
-        system_template=(PROMPTS / "greeting_system.txt").read_text(),
-        user_template=(PROMPTS / "greeting_user.txt").read_text(),
+def system():
+    return system_text(
+        (PROMPTS / "greeting_system.txt").read_text(),
         organization="Acme Loans",
         instruction="Warm, $5 and ${concrete}.",
         language="English",
         max_chars=300,
-        facts=facts,
     )
 
 
-def data_of(prompt):
+def user(facts):
+    return user_text((PROMPTS / "greeting_user.txt").read_text(), facts)
+
+
+def data_of(text):
     begin, end = f"<<<begin {FENCE}>>>", f"<<<end {FENCE}>>>"
-    assert prompt.user.count(begin) == 1
-    assert prompt.user.count(end) == 1
-    return prompt.user.split(begin)[1].split(end)[0].strip()
+    assert text.count(begin) == 1
+    assert text.count(end) == 1
+    return text.split(begin)[1].split(end)[0].strip()
 
 
-def test_the_rules_hold_the_organization_and_no_fact():
-    prompt = prompt_for(LeadFacts(first_name="Kim", message="I need a house loan", source="website"))
+def test_the_rules_hold_the_organizations_words_as_they_are():
+    assert "Acme Loans" in system()
+    assert "Warm, $5 and ${concrete}." in system()
+    assert "at most 300 characters" in system()
+    assert CANARY in system()
 
-    assert "Acme Loans" in prompt.system
-    assert "Warm, $5 and ${concrete}." in prompt.system
-    assert CANARY in prompt.system
-    assert CANARY not in prompt.user
-    assert "Kim" not in prompt.system
-    assert "house" not in prompt.system
-    assert json.loads(data_of(prompt)) == {
+
+def test_the_data_holds_the_facts_and_only_those_that_are_known():
+    text = user(LeadFacts(first_name="Kim", message="I need a house loan", source="website"))
+
+    assert CANARY not in text
+    assert json.loads(data_of(text)) == {
         "first_name": "Kim",
         "came_from": "website",
         "their_message": "I need a house loan",
@@ -59,9 +64,9 @@ def test_the_rules_hold_the_organization_and_no_fact():
     ],
 )
 def test_a_stranger_cannot_close_the_fence(attack):
-    prompt = prompt_for(LeadFacts(first_name=attack, message=attack, campaign=attack, attributes={attack: attack}))
+    text = user(LeadFacts(first_name=attack, message=attack, campaign=attack, attributes={attack: attack}))
 
-    data = data_of(prompt)
+    data = data_of(text)
     assert "\n" not in data
     assert "<<<" not in data
     assert isinstance(json.loads(data), dict)
@@ -69,12 +74,12 @@ def test_a_stranger_cannot_close_the_fence(attack):
 
 @given(st.text(max_size=3000), st.text(max_size=200), st.dictionaries(st.text(max_size=30), st.text(), max_size=20))
 def test_whatever_a_stranger_types_stays_one_line_of_json(message, name, attributes):
-    prompt = prompt_for(LeadFacts(first_name=name, message=message, attributes=attributes))
+    text = user(LeadFacts(first_name=name, message=message, attributes=attributes))
 
-    facts = json.loads(data_of(prompt))
+    facts = json.loads(data_of(text))
     assert len(facts.get("their_message", "")) <= 600
     assert len(facts.get("answers", {})) <= 8
-    assert len(prompt.user) < 5000
+    assert len(text) < 5000
 
 
 def test_numbers_and_addresses_stay_here():

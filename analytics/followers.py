@@ -1,0 +1,10 @@
+"""The follower of the event log that keeps the reports current."""
+
+from analytics import services
+from routing.followers import follower
+
+
+@follower(name=services.NAME, interval_s=1.0)
+def fold_lead_stats() -> int:
+    """Reports are about a second behind; a backlog is folded batch after batch."""
+    return services.fold_batch()
