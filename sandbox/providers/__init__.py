@@ -1,0 +1,1 @@
+"""One file per provider: what it accepts, what it refuses and in which words."""
