@@ -73,6 +73,8 @@ class Stack:
         self._services: dict[str, Postgres | Valkey] = {}
         self._lock: int | None = None
         self._supervisor: Supervisor | None = None
+        self._warden: subprocess.Popen[bytes] | None = None
+        self._launch = secrets.token_hex(8)
 
     # --- starting and ending
 
@@ -82,7 +84,8 @@ class Stack:
             self._take_folder()
             self._choose_ports()
             self._check_commands()
-            leftovers.end_all(self.folder, patience_s=3)
+            leftovers.end_all(f"{leftovers.STACK}={self.folder}")
+            self._warden = self._post_warden()
             self._supervisor = Supervisor(say=self._say, show=self._show or _drop)
             self._start_services()
             if self.counts:
@@ -99,7 +102,10 @@ class Stack:
         if self._supervisor is not None:
             self._supervisor.stop_all()
             self._supervisor = None
-            leftovers.end_all(self.folder, patience_s=0.5)
+            leftovers.end_all(f"{leftovers.STACK}={self.folder}", patience_s=0.5)
+        if self._warden is not None:
+            self._warden.communicate()
+            self._warden = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -246,7 +252,7 @@ class Stack:
         if counts.get("flower"):
             env.update(self._flower_environment())
         if counts.get("sandbox"):
-            env["SWIFTEX_SANDBOX_PORT"] = str(self._port("SWIFTEX_SANDBOX_PORT", "sandbox", 9000))
+            env["SWIFTEX_SANDBOX_PORT"] = str(self._port("SWIFTEX_SANDBOX_PORT", "sandbox", 9900))
             env["SWIFTEX_SANDBOX_URL"] = f"http://127.0.0.1:{env['SWIFTEX_SANDBOX_PORT']}"
 
     def _port(self, variable: str, name: str, preferred: int) -> int:
@@ -328,7 +334,16 @@ class Stack:
         )
 
     def _marked(self) -> dict[str, str]:
-        return {**self.env, leftovers.MARK: str(self.folder)}
+        return {**self.env, leftovers.STACK: str(self.folder), leftovers.LAUNCH: self._launch}
+
+    def _post_warden(self) -> subprocess.Popen[bytes]:
+        """A process that ends the others should this one die without a word: its standard input closes with us."""
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "swiftex.runtime.leftovers", f"{leftovers.LAUNCH}={self._launch}"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def _wait(self, is_true: Callable[[], bool], complaint: str, within_s: float | None) -> None:
         deadline = time.monotonic() + within_s if within_s else None
