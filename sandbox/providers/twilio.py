@@ -187,8 +187,15 @@ def _find(world: World, exchange: Exchange, account: str, sid: str | None) -> Re
         and asked.get("From") in (None, message["from"])
         and float(str(message["sent_at"])) >= since_at
     ]
-    page = {"messages": [_as_api(message) for message in found_all[:1000]], "page": 0, "page_size": 50, "start": 0, "end": len(found_all),
-            "next_page_uri": None, "uri": exchange.path.removeprefix("/twilio")}  # fmt: skip
+    page = {
+        "messages": [_as_api(message) for message in found_all[:1000]],
+        "page": 0,
+        "page_size": 1000,
+        "start": 0,
+        "end": max(0, len(found_all) - 1),
+        "next_page_uri": None,
+        "uri": exchange.path.removeprefix("/twilio"),
+    }
     return Reply(200, orjson.dumps(page))
 
 
