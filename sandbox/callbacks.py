@@ -32,6 +32,7 @@ class Post:
     retry_delays_s: tuple[float, ...] = ()
     retries_answers: bool = False  # also after a non-2xx answer, not only when no connection was made
     on_done: "Callable[[Post], None] | None" = None
+    is_cancelled: bool = False
     tries: int = 0
     sent_at: float | None = None
     answered_at: float | None = None
@@ -202,7 +203,7 @@ class Host:
             post.on_done(post)
 
     def _again(self, post: Post) -> bool:
-        if post.tries > len(post.retry_delays_s):
+        if post.is_cancelled or post.tries > len(post.retry_delays_s):
             return False
         self.loop.call_later(post.retry_delays_s[post.tries - 1], self.send, post)
         return True
@@ -225,11 +226,18 @@ class Postman:
             self._send(post)
 
     def clear(self, account: str | None = None) -> None:
-        """Forget what was posted, for one account or for all; what is under way still arrives."""
-        kept = [] if account is None else [post for post in self.posts if post.account != account]
+        """Forget what was posted, for one account or for all; what has not left yet never will."""
+        kept: list[Post] = []
+        for post in self.posts:
+            if account in (None, post.account):
+                post.is_cancelled = True
+            else:
+                kept.append(post)
         self.posts = deque(kept, maxlen=KEPT_POSTS)
 
     def _send(self, post: Post) -> None:
+        if post.is_cancelled:
+            return
         parts = urlsplit(post.url)
         where = (parts.hostname or "127.0.0.1", parts.port or 80)
         host = self._hosts.get(where)

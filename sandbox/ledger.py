@@ -12,7 +12,7 @@ KEPT_BODY_BYTES = 4096
 class Entry:
     """One request. Times are epoch seconds; `processed_at` is set when the provider did what it was asked.
 
-    outcome: open | answered | refused | hung | reset | dropped | client_left.
+    outcome: open | answered | refused | hung | reset | dropped | dripping | client_left | forgotten.
     """
 
     __slots__ = (
@@ -74,8 +74,13 @@ class Ledger:
         return entry
 
     def clear(self, account: str | None = None) -> None:
-        """Forget all entries, or those of one account."""
-        kept = [] if account is None else [entry for entry in self._entries if entry.account != account]
+        """Forget all entries, or those of one account; what they would still have caused does not happen."""
+        kept: list[Entry] = []
+        for entry in self._entries:
+            if account in (None, entry.account):
+                entry.outcome = "forgotten"
+            else:
+                kept.append(entry)
         self._entries = deque(kept, maxlen=LEDGER_SIZE)
 
     def find(

@@ -5,10 +5,11 @@ import itertools
 import os
 import random
 import time
+from collections.abc import Callable
 
 from sandbox.callbacks import Postman
 from sandbox.dials import Dials
-from sandbox.ledger import Ledger
+from sandbox.ledger import Entry, Ledger
 from sandbox.rulebook import Rulebook
 from sandbox.senders import Sender
 
@@ -56,6 +57,10 @@ class World:
     def new_id(self) -> str:
         """22 upper-case hexadecimal digits, never the same twice, not even in another run."""
         return f"{self._run}{next(self._numbers):010X}"
+
+    def later(self, delay_s: float, entry: Entry, action: Callable[[], None]) -> None:
+        """The action happens after the delay, unless the request that causes it was forgotten by a reset."""
+        self.loop.call_later(delay_s, lambda: None if entry.outcome == "forgotten" else action())
 
     def is_over_rate(self, provider: str, account: str, dials: Dials) -> bool:
         """True if the account's dialled rate is used up; otherwise one request of it is."""

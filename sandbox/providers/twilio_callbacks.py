@@ -1,6 +1,7 @@
 """What Twilio posts to the product: status callbacks and inbound SMS, signed over URL and form."""
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urldefrag, urlencode
 
 from sandbox.callbacks import TWILIO_RETRY_DELAYS_S, Post
@@ -26,12 +27,12 @@ def schedule_receipts(
         dials, usual=("sent", "delivered"), failing=("undelivered",), answer_in_s=answer_in_s, source=world.random
     )
     for delay_s, status in plan:
-        world.loop.call_later(delay_s, _report, world, entry, form, token, url, status, dials)
+        world.later(delay_s, entry, partial(_report, world, entry, form, token, url, status, dials))
     if dials.reply_text is not None and sender is not None:
-        world.loop.call_later(
-            answer_in_s + dials.reply_delay_ms / 1000,
-            post_inbound, world, sender, form["To"], form.get("From", ""), dials.reply_text, None, "right", 1, None,
-        )  # fmt: skip
+        reply = partial(
+            post_inbound, world, sender, form["To"], form.get("From", ""), dials.reply_text, None, "right", 1, None
+        )
+        world.later(answer_in_s + dials.reply_delay_ms / 1000, entry, reply)
 
 
 def _report(world: World, entry: Entry, form: dict[str, str], token: str, url: str, status: str, dials: Dials) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from sandbox.callbacks import WHATSAPP_RETRY_DELAYS_S, Post
 from sandbox.dials import Dials
@@ -29,9 +30,8 @@ def schedule_receipts(world: World, entry: Entry, dials: Dials, answer_in_s: flo
         )  # fmt: skip
     if dials.reply_text is not None:
         message = inbound_message(world, entry.to, {"text": dials.reply_text})
-        world.loop.call_later(
-            answer_in_s + dials.reply_delay_ms / 1000, post_inbound, world, sender, entry.to, message, "right", 1, None
-        )
+        reply = partial(post_inbound, world, sender, entry.to, message, "right", 1, None)
+        world.later(answer_in_s + dials.reply_delay_ms / 1000, entry, reply)
 
 
 def receipt(entry: Entry, status: str, code: int | None, delay_s: float = 0.0) -> dict[str, object]:
