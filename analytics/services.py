@@ -22,7 +22,9 @@ FROM analytics_leadfact WHERE lead_id = ANY(%s)
 _STORE_FACTS = """
 INSERT INTO analytics_leadfact
     (lead_id, organization_id, source, day, received_at, channel, first_response_ms, is_replied)
-SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::date[], %s::timestamptz[], %s::text[], %s::int[], %s::bool[])
+SELECT * FROM unnest(
+    %s::uuid[], %s::uuid[], %s::text[], %s::date[], %s::timestamptz[], %s::text[], %s::int[], %s::bool[]
+)
 ON CONFLICT (lead_id) DO UPDATE SET channel = excluded.channel, first_response_ms = excluded.first_response_ms,
     is_replied = excluded.is_replied
 """

@@ -96,7 +96,7 @@ def _model(llm: LlmConnection) -> Model:
     return model_of(
         provider.value,
         base_url=llm.base_url or _DEFAULT_URLS.get(provider, ""),
-        api_key=str(llm.credentials.get("api_key") or ""),
+        api_key=str((llm.credentials or {}).get("api_key") or ""),
         model=llm.model,
         max_tokens_field=llm.max_tokens_field,
     )

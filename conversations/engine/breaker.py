@@ -32,8 +32,6 @@ class Breaker:
         if not self.is_open:
             return True
         with self._lock:
-            if not self.is_open:
-                return True
             if now_s < self.retry_at_s or now_s < self.probe_until_s:
                 return False
             self.probe_until_s = now_s + probe_s

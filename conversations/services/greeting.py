@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from channels_out.selectors import is_message_stored
 from channels_out.services import DeliveryOrder, deliver
 from conversations.engine.budget import model_limit_s
 from conversations.engine.guard import judge
@@ -95,10 +96,10 @@ def _written(
 
 
 def _is_stored_already(lead: LeadForGreeting, job: RunningJob | None) -> bool:
-    """True when an earlier attempt of this job stored the message; a first attempt is not worth the statement."""
-    if job is None or job.attempt <= 1:
+    """True when an earlier turn of this job stored the message; a first turn is not worth the statement."""
+    if job is None or (job.attempt <= 1 and job.available_at <= job.created_at):
         return False
-    return has_message(organization_id=lead.organization_id, obligation_key=lead.obligation_key)
+    return is_message_stored(organization_id=lead.organization_id, obligation_key=lead.obligation_key)
 
 
 def _order(

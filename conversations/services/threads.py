@@ -3,14 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
-from swiftex.database import fetch_one
+from swiftex.database import fetch_prepared
 from swiftex.ids import new_id
 
 # One statement without a transaction of its own. Two at once agree, because a contact has one open conversation.
 _OPEN = """
 INSERT INTO conversations_conversation
     (id, organization_id, contact_id, lead_id, state, opened_at, last_inbound_at, last_outbound_at)
-VALUES (%(id)s, %(organization_id)s, %(contact_id)s, %(lead_id)s, 'open', now(), %(inbound_at)s, %(outbound_at)s)
+VALUES (%(id)s, %(organization_id)s, %(contact_id)s, %(lead_id)s::uuid, 'open', now(),
+        %(inbound_at)s::timestamptz, %(outbound_at)s::timestamptz)
 ON CONFLICT (organization_id, contact_id) WHERE state = 'open' DO UPDATE
 SET lead_id = coalesce(excluded.lead_id, conversations_conversation.lead_id),
     last_inbound_at = greatest(conversations_conversation.last_inbound_at, excluded.last_inbound_at),
@@ -32,7 +33,7 @@ def open_conversation(
     inbound_at, outbound_at: when the contact wrote, or we turned to them; kept when later than what is known.
     A second call changes nothing more.
     """
-    row = fetch_one(
+    rows = fetch_prepared(
         _OPEN,
         {
             "id": new_id(),
@@ -43,7 +44,5 @@ def open_conversation(
             "outbound_at": outbound_at,
         },
     )
-    if row is None:
-        raise AssertionError("INSERT ... DO UPDATE returns a row")
-    conversation_id: UUID = row[0]
+    conversation_id: UUID = rows[0][0]
     return conversation_id
