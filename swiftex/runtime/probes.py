@@ -4,6 +4,10 @@ import contextlib
 import http.client
 import socket
 
+with contextlib.suppress(ImportError):
+    # For tests and benchmarks; the product runs without it.
+    import psutil
+
 
 def listens(port: int) -> bool:
     """True if something accepts connections on this loopback port."""
@@ -26,26 +30,36 @@ def answers(port: int, path: str) -> bool:
 
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of a process, of its children, and of children that have ended."""
-    import psutil
-
-    total = 0.0
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(pid)
-        for process in (parent, *parent.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                used = process.cpu_times()
-                total += used.user + used.system + used.children_user + used.children_system
-    return total
+    return sum(map(_cpu_seconds, _tree(pid)))
 
 
 def rss_bytes(pid: int) -> float:
     """Resident bytes of a process and its children."""
-    import psutil
+    return sum(map(_rss_bytes, _tree(pid)))
 
-    total = 0.0
+
+def signal_tree(pid: int, number: int) -> None:
+    """The process and all its children, if they are still there, got the signal."""
+    for process in _tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def _tree(pid: int) -> list["psutil.Process"]:
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
-        for process in (parent, *parent.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
-    return total
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def _cpu_seconds(process: "psutil.Process") -> float:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        used = process.cpu_times()
+        return float(used.user + used.system + used.children_user + used.children_system)
+    return 0.0
+
+
+def _rss_bytes(process: "psutil.Process") -> float:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return float(process.memory_info().rss)
+    return 0.0

@@ -167,6 +167,16 @@ class Stack:
         for each in self._names(name):
             self._running.send(each, number, starts_again=starts_again)
 
+    def freeze(self, name: str) -> None:
+        """They and all their children stand still, with connections open, until `thaw`."""
+        for pid in self.pids(name):
+            probes.signal_tree(pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """They go on; nothing happens to those that were not frozen."""
+        for pid in self.pids(name):
+            probes.signal_tree(pid, signal.SIGCONT)
+
     def restart(self, name: str) -> None:
         """They were stopped if they ran, and run again."""
         for each in self._names(name):
@@ -191,6 +201,13 @@ class Stack:
         """The service runs again, with its data, on the same port."""
         self._running.resume(name)
         self._wait(self._services[name].is_ready, f"{name} does not answer", 60)
+
+    def make_whole(self, *, within_s: float = 60) -> None:
+        """Whatever was killed, frozen or stopped runs again and is ready; free when nothing was."""
+        for name in self._every_name():
+            self.thaw(name)
+            self._running.resume(name)
+        self.wait_until_ready(within_s=within_s)
 
     def log(self, name: str) -> str:
         """What one process has written so far."""
