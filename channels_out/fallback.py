@@ -121,13 +121,13 @@ def _another(channels: Sequence[str], tried: Sequence[Tried], *, has_template: b
     for channel in channels:
         if channel not in used:
             return Send(channel=channel)
-    retries = [_retry_s(channel, tried) for channel in channels]
-    waits = [seconds for seconds in retries if seconds is not None]
+    waits = {channel: seconds for channel in channels if (seconds := _retry_s(channel, tried)) is not None}
     if any(_is_open(a) for a in tried):
         return GiveUp(reason="unknown_outcome", unresolved=True)
-    if waits:
-        return Retry(seconds=min(waits))
-    return GiveUp(reason="every_channel_failed" if tried else "no_channel")
+    if not waits:
+        return GiveUp(reason="every_channel_failed" if tried else "no_channel")
+    soonest = min(waits, key=waits.__getitem__)
+    return Send(channel=soonest) if waits[soonest] <= 0 else Retry(seconds=waits[soonest])
 
 
 def _wants_template(last: Tried, tried: Sequence[Tried]) -> bool:
@@ -142,10 +142,5 @@ def _retry_s(channel: str, tried: Sequence[Tried]) -> float | None:
         return None
     last = mine[-1]
     if last.state is AttemptState.ABANDONED or last.error in {ErrorClass.RETRY, ErrorClass.CHANNEL}:
-        return max(last.retry_after_s or DEFAULT_RETRY_S, 0.1)
+        return max((last.retry_after_s or DEFAULT_RETRY_S) - last.waited_s, 0.0)
     return None
-
-
-def due_channel(channels: Sequence[str], tried: Sequence[Tried]) -> str | None:
-    """The channel a Retry was about: the first that may be asked again."""
-    return next((channel for channel in channels if _retry_s(channel, tried) is not None), None)

@@ -47,6 +47,8 @@ class Channel(Owned):
     credentials = EncryptedJSONField(null=True, blank=True)
     messages_per_second = models.PositiveIntegerField(default=10, db_default=10)
     is_active = models.BooleanField(default=True, db_default=True, help_text="Off: nothing is sent from here.")
+    paused_until = models.DateTimeField(null=True, editable=False)
+    paused_reason = models.CharField(max_length=60, blank=True, db_default="", editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     check_result = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

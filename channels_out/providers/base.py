@@ -6,16 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from channels_out.fallback import ErrorClass
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpRequest:
-    """One call that is wanted."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: bytes | None = None
+from swiftex.http import HttpRequest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ from channels_out.providers.base import (
     Accepted,
     Account,
     ErrorRule,
-    HttpRequest,
     Outcome,
     Outgoing,
     Refused,
     Unknown,
     retry_after,
 )
+from swiftex.http import HttpRequest
 
 MAX_TEXT_CHARS = 1600
 # A greeting that waits hours at the carrier is worse than none; the lead was greeted by a person by then.

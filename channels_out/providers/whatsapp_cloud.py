@@ -13,7 +13,6 @@ from channels_out.providers.base import (
     Accepted,
     Account,
     ErrorRule,
-    HttpRequest,
     Outcome,
     Outgoing,
     Refused,
@@ -21,6 +20,7 @@ from channels_out.providers.base import (
     Unknown,
     retry_after,
 )
+from swiftex.http import HttpRequest
 
 MAX_TEXT_CHARS = 4096
 MAX_PARAMETER_CHARS = 700
