@@ -1,6 +1,8 @@
 """Settings, read from the environment once at start. Names, defaults and reasons: docs/reference/settings.md."""
 
 import json
+import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue as KombuQueue
 
 from swiftex.queues import VISIBILITY_TIMEOUT_S, Queue
+from swiftex.observability.logs import logging_config
 from swiftex.settings import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -46,6 +49,19 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SWIFTEX_ENCRYPTION_KEYS = env.words(
     "SWIFTEX_ENCRYPTION_KEYS", "" if IS_PRODUCTION else "ZGV2ZWxvcG1lbnQtb25seS1mZXJuZXQta2V5LTAwMDA="
 )
+SWIFTEX_PROXY_HOPS = env.integer("SWIFTEX_PROXY_HOPS", 1 if IS_PRODUCTION else 0, low=0, high=10)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SWIFTEX_PROXY_HOPS else None
+SECURE_SSL_REDIRECT = IS_PRODUCTION
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_PRODUCTION
+# Whether other names of the domain speak HTTPS too isn't ours to promise (docs/reference/settings.md).
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_IPWARE_PROXY_COUNT = 0
 SWIFTEX_ALLOW_PRIVATE_HOSTS = env.boolean("SWIFTEX_ALLOW_PRIVATE_HOSTS", not IS_PRODUCTION)
 SWIFTEX_CA_FILE = env.text("SWIFTEX_CA_FILE", "")
 
@@ -75,6 +91,8 @@ INSTALLED_APPS = [
     "analytics",
 ]
 MIDDLEWARE = [
+    "swiftex.middleware.RequestMiddleware",
+    "swiftex.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -135,6 +153,8 @@ DATABASES["default"]["OPTIONS"] = {
 }
 if _POOLS[SWIFTEX_ROLE]:
     DATABASES["default"]["OPTIONS"]["pool"] = _POOLS[SWIFTEX_ROLE]
+SWIFTEX_DATABASE_DEADLINE_MS = env.integer("SWIFTEX_DATABASE_DEADLINE_MS", 1500, low=100, high=60_000)
+SWIFTEX_ADMIN_DATABASE_DEADLINE_MS = env.integer("SWIFTEX_ADMIN_DATABASE_DEADLINE_MS", 20_000, low=100, high=120_000)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis and the broker
@@ -146,6 +166,12 @@ SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1,
 # --- greeting
 SWIFTEX_MODEL_LANES = env.integer("SWIFTEX_MODEL_LANES", 120, low=1, high=1000)
 SWIFTEX_CHANNEL_RESERVE_MS = env.integer("SWIFTEX_CHANNEL_RESERVE_MS", 600, low=50, high=10_000)
+
+# --- delivery and callbacks
+SWIFTEX_FALLBACK_MAX_AGE_S = env.decimal("SWIFTEX_FALLBACK_MAX_AGE_S", 900, low=10, high=86_400)
+SWIFTEX_CALLBACK_MAX_BODY_BYTES = env.integer(
+    "SWIFTEX_CALLBACK_MAX_BODY_BYTES", 3_000_000, low=10_000, high=50_000_000
+)
 
 # --- API: what one body may weigh and how many requests a minute are taken
 SWIFTEX_API_MAX_BODY_BYTES = env.integer("SWIFTEX_API_MAX_BODY_BYTES", 1_000_000, low=1_000, high=100_000_000)
@@ -200,6 +226,14 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_BROKER_CONNECTION_TIMEOUT = 4 if SWIFTEX_ROLE == "worker" else 0.5
 SWIFTEX_RELAY_POLL_S = env.decimal("SWIFTEX_RELAY_POLL_S", 0.02, low=0.001, high=5)
+
+# --- logs and metrics
+LOGGING = logging_config(env.choice("SWIFTEX_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")))
+SWIFTEX_METRICS_TOKEN = env.text("SWIFTEX_METRICS_TOKEN", "")
+if SWIFTEX_ROLE != "command":
+    # prometheus_client looks at the environment when it is first imported
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(SWIFTEX_DATA_DIR / "metrics"))
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 
 # --- REST framework
 REST_FRAMEWORK: dict[str, Any] = {
