@@ -1,6 +1,67 @@
-"""Every address that Swiftex answers."""
+"""Every address that Swiftex answers; a slash at the end is optional (swiftex/middleware.py)."""
+
+import sys
+from importlib.util import find_spec
 
 from django.contrib import admin
-from django.urls import path
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from accounts.api import problems
+from routing import broker, heartbeats
+from swiftex.middleware import unavailable
+from swiftex.observability import health
+from swiftex.queues import Queue
+
+
+def _included(prefix: str, module: str) -> list[URLPattern | URLResolver]:
+    return [path(prefix, include(module))] if find_spec(module) else []
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("metrics", health.metrics),
+    path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(url="/admin/")),
+    path("api/schema", SpectacularJSONAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(authentication_classes=[], url_name="schema"), name="docs"),
+    path("api/redoc", SpectacularRedocView.as_view(authentication_classes=[], url_name="schema"), name="redoc"),
+    *_included("api/v1/", "leads.api.urls"),
+    *_included("api/v1/", "routing.api.urls"),
+    *_included("api/v1/", "conversations.api.urls"),
+    *_included("api/v1/", "channels_out.api.urls"),
+    *_included("", "leads.forms_urls"),
+    *_included("webhooks/", "channels_out.callbacks.urls"),
+]
+
+handler404 = problems.not_found
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Django's last resort: 503 when the database failed outside of a view, else 500."""
+    failed = isinstance(sys.exception(), OperationalError | InterfaceError)
+    return unavailable(request) if failed else problems.server_error(request)
+
+
+def _broker() -> str | None:
+    return None if broker.queue_length(Queue.GREETING) is not None else "no answer"
+
+
+def _relay() -> str | None:
+    return None if heartbeats.alive().get("relay") else "none is running"
+
+
+def _workers() -> str | None:
+    living = heartbeats.alive()
+    missing = [queue.value for queue in Queue if not living.get(f"worker:{queue.value}")]
+    return f"none for {', '.join(missing)}" if missing else None
+
+
+health.register_check("broker", _broker)
+health.register_check("relay", _relay)
+health.register_check("workers", _workers)
