@@ -39,4 +39,6 @@ lint: setup ## check style, types and import contracts
 check: lint test ## lint and test: what CI runs
 
 bench: setup ## run all benchmarks, one after the other
-	@exec $(RUNTIME) bench
+	@failed=0; for name in $$(grep -l '^def main' benchmarks/*.py | sed -E 's,benchmarks/(.*)\.py,\1,'); do \
+		echo "== benchmarks.$$name"; $(PY) -m benchmarks.$$name || failed=1; \
+	done; exit $$failed

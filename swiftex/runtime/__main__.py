@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -17,7 +18,6 @@ from django.core.exceptions import ImproperlyConfigured
 from swiftex.runtime import demo, procfile
 from swiftex.runtime.problem import Problem
 from swiftex.runtime.stack import ROOT, Stack, holder_of
-from swiftex.settings import env
 
 NAME_WIDTH = 19
 
@@ -31,6 +31,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         _read_dotenv(ROOT / ".env")
+        # Here and not above: a wrong value is refused in one line, and the file's variables count.
+        importlib.import_module("swiftex.settings")
         status: int = options.command(options)
     except _Ended:
         return 0
@@ -141,18 +143,20 @@ def _stack(
     port: int | None = None,
     show: Callable[[str, bytes], None] | None = None,
 ) -> Stack:
-    env.choice("SWIFTEX_ENV", "development", ("development", "production"))
     environment = {name: text for name, text in os.environ.items() if name != "SWIFTEX_ROLE"}
     return Stack(folder, counts=counts, environment=environment, port=port, file=options.procfile, say=_say, show=show)
 
 
 def _data_folder() -> Path:
-    # An absolute path stays as it is.
-    return ROOT / env.text("SWIFTEX_DATA_DIR", ".swiftex")
+    from swiftex import settings
+
+    return settings.SWIFTEX_DATA_DIR
 
 
 def _port() -> int:
-    return env.integer("PORT", 8000, low=1, high=65535)
+    from swiftex import settings
+
+    return settings.PORT
 
 
 @contextlib.contextmanager
@@ -199,8 +203,10 @@ def _say(text: str) -> None:
 
 
 def _show(name: str, line: bytes) -> None:
-    sys.stdout.write(f"{name:<{NAME_WIDTH}} | {line.decode(errors='replace').rstrip()}\n")
-    sys.stdout.flush()
+    text = line.decode(errors="replace").rstrip()
+    if text:
+        sys.stdout.write(f"{name:<{NAME_WIDTH}} | {text}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
