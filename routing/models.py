@@ -104,8 +104,8 @@ class Job(WireRow):
 class JobHistory(WireRow):
     """The summary of a job that ended. Partitioned by the day it ended; the partitions are made in SQL."""
 
-    pk = models.CompositePrimaryKey("finished_at", "id")
-    id = models.UUIDField(editable=False)
+    # In the table the key is (finished_at, id), for PostgreSQL wants the partition's column in it.
+    id = models.UUIDField(primary_key=True, editable=False)
     kind = models.CharField(max_length=50)
     queue = models.CharField(max_length=12)
     key = models.CharField(max_length=200)

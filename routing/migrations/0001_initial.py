@@ -20,13 +20,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="JobHistory",
             fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "finished_at", "id", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("id", models.UUIDField(editable=False)),
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ("kind", models.CharField(max_length=50)),
                 ("queue", models.CharField(max_length=12)),
                 ("key", models.CharField(max_length=200)),
