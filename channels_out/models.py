@@ -121,6 +121,7 @@ class Message(Owned):
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True, help_text="When it failed, was suppressed, or was left to a person.")
 
     class Meta:
         constraints = [
@@ -140,6 +141,8 @@ class Message(Owned):
             Index(fields=["organization", "lead"], name="message_of_lead"),
             Index(fields=["organization", "contact"], name="message_of_contact"),
             Index(fields=["organization", "conversation_id"], name="message_of_conversation"),
+            Index(fields=["organization", "created_at"], condition=Q(direction="in"), name="message_heard"),
+            Index(fields=["organization", "ended_at"], condition=Q(ended_at__isnull=False), name="message_ended"),
         ]
 
     def __str__(self) -> str:

@@ -162,7 +162,8 @@ FOR UPDATE OF m
 """
 
 END_MESSAGE = """
-UPDATE channels_out_message SET status = %(status)s, failure_code = %(code)s, failure_reason = %(reason)s
+UPDATE channels_out_message SET status = %(status)s, failure_code = %(code)s, failure_reason = %(reason)s,
+       ended_at = clock_timestamp()
 WHERE organization_id = %(organization_id)s AND id = %(message_id)s
   AND status IN ('planned', 'sending', 'failed', 'unresolved')
 """
