@@ -18,7 +18,11 @@ from swiftex.queues import Queue
 
 
 def _included(prefix: str, module: str) -> list[URLPattern | URLResolver]:
-    return [path(prefix, include(module))] if find_spec(module) else []
+    try:
+        is_there = find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is missing
+        is_there = False
+    return [path(prefix, include(module))] if is_there else []
 
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -167,6 +167,17 @@ SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1,
 SWIFTEX_MODEL_LANES = env.integer("SWIFTEX_MODEL_LANES", 120, low=1, high=1000)
 SWIFTEX_CHANNEL_RESERVE_MS = env.integer("SWIFTEX_CHANNEL_RESERVE_MS", 600, low=50, high=10_000)
 
+# --- e-mail: notices; without a server they are written to files
+EMAIL_HOST = env.text("SWIFTEX_EMAIL_HOST", "")
+EMAIL_PORT = env.integer("SWIFTEX_EMAIL_PORT", 587, low=1, high=65535)
+EMAIL_HOST_USER = env.text("SWIFTEX_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.text("SWIFTEX_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("SWIFTEX_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("SWIFTEX_EMAIL_FROM", "Swiftex <swiftex@localhost>")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = SWIFTEX_DATA_DIR / "mail"
+
 # --- delivery and callbacks
 SWIFTEX_FALLBACK_MAX_AGE_S = env.decimal("SWIFTEX_FALLBACK_MAX_AGE_S", 900, low=10, high=86_400)
 SWIFTEX_CALLBACK_MAX_BODY_BYTES = env.integer("SWIFTEX_CALLBACK_MAX_BODY_BYTES", 3_000_000, low=10_000, high=50_000_000)
