@@ -4,6 +4,7 @@ Each app has a `config_section.py` with a tuple SECTIONS; `swiftex.configuration
 file first (types, then `check`), and then applies it in one transaction.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
@@ -12,8 +13,10 @@ from uuid import UUID
 import orjson
 from django.db.models import Model
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
 from swiftex.http import check_public_url
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
 Action = Literal["created", "updated", "unchanged", "kept"]
 
 
@@ -28,8 +31,14 @@ def _public_url(value: str) -> str:
     return value
 
 
+def _plain_name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError("must be lower-case letters, digits, - and _, and begin with a letter or digit")
+    return value
+
+
 PublicUrl = Annotated[str, StringConstraints(max_length=500), AfterValidator(_public_url)]
-Name = Annotated[str, StringConstraints(pattern=r"\A[a-z0-9][a-z0-9_-]{0,59}\Z")]
+Name = Annotated[str, StringConstraints(max_length=60), AfterValidator(_plain_name)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 
