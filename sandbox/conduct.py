@@ -69,7 +69,8 @@ def _answer(exchange: Exchange, entry: Entry, reply: Reply) -> None:
 def _close_entry(entry: Entry, outcome: str) -> None:
     if outcome in ("answered", "refused"):
         entry.answered_at = time.time()
-    entry.outcome = outcome
+    if entry.outcome != "forgotten":
+        entry.outcome = outcome
 
 
 def _misbehave(

@@ -30,8 +30,8 @@ _WITHOUT_TOPIC = (
 def greeting_line(prompt: str, *, seed: int) -> str:
     """One sentence in English, the same for the same prompt and seed.
 
-    Only what stands after the last fence or `message` label is searched for a topic when there is one: the
-    instructions in front name the trade as well.
+    The topic is looked for where the prompt keeps what the person said (a line of JSON, or lines with a label): the
+    instructions around it name the trade as well.
     """
     facts = _facts(prompt)
     choice = zlib.crc32(f"{seed}:{prompt}".encode("utf-8", "replace"))
@@ -42,5 +42,6 @@ def greeting_line(prompt: str, *, seed: int) -> str:
 
 
 def _facts(prompt: str) -> str:
-    labelled = re.findall(r"(?im)^\W*(?:message|campaign|request|enquiry)\W+(.+)$", prompt)
-    return "\n".join(labelled) if labelled else prompt
+    said = re.findall(r'"(?:their_message|asked_about|message|campaign)": "((?:[^"\\]|\\.)*)"', prompt)
+    said += re.findall(r"(?im)^(?:message|campaign|request|enquiry)\W+(.+)$", prompt)
+    return "\n".join(said) if said else prompt

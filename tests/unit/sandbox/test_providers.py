@@ -109,8 +109,9 @@ def test_sms_segments(text, count):
     assert segment_count(text) == count
 
 
-def test_greeting_line_is_about_the_enquiry_and_the_same_each_time():
-    prompt = "You write for Acme, a loan company.\nmessage: I need solar panels\n"
+@pytest.mark.parametrize("said", ["message: I need solar panels", '{"their_message": "solar, \\"cheap\\""}'])
+def test_greeting_line_is_about_the_enquiry_and_the_same_each_time(said):
+    prompt = f"You write for Acme, a loan company.\n{said}\n"
 
     line = greeting_line(prompt, seed=1)
 
