@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -68,7 +68,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if (pool := pools.get(self.alias)) is not None:
             return pool
         options = self.settings_dict["OPTIONS"].get("pool")
-        if self.alias != DEFAULT_DB_ALIAS or not options:
+        if self.alias == NO_DB_ALIAS or not options:
             return None
         made = Pool(
             kwargs={**self.get_connection_params(), "autocommit": True},
