@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Protocol
 
 
@@ -100,12 +101,9 @@ def fold(facts: Iterable[Fact]) -> Timeline:
     """The timeline of one lead from the events with its correlation id, in any order."""
     ordered = sorted(facts, key=lambda fact: fact.occurred_at)
     at = _moments(ordered)
-    if "received" not in at:
-        received_at = ordered[0].occurred_at if ordered else None
-    else:
-        received_at = at["received"]
-    if received_at is None:
+    if not ordered:
         return Timeline((), (), ())
+    received_at = at.get("received", ordered[0].occurred_at)
     moments = tuple(Moment(name, at[name], _ms(received_at, at[name])) for name in MOMENTS if name in at)
     entries = tuple(
         Entry(fact.occurred_at, _ms(received_at, fact.occurred_at), fact.type, _label(fact)) for fact in ordered
@@ -137,7 +135,7 @@ def _moments(facts: list[Fact]) -> dict[str, datetime]:
 def _segments(moments: tuple[Moment, ...]) -> tuple[Segment, ...]:
     way = [moment for moment in moments if moment.name == "received" or moment.name in _SEGMENT_LABELS]
     stretches = []
-    for before, after in zip(way, way[1:], strict=False):
+    for before, after in pairwise(way):
         is_without_model = after.name == "channel accepted" and before.name == "started"
         label = _WITHOUT_MODEL if is_without_model else _SEGMENT_LABELS[after.name]
         stretches.append((after.name, label, before.ms, max(0.0, round(after.ms - before.ms, 3))))
@@ -171,7 +169,7 @@ class _Shown(dict[str, Any]):
 
     def __getitem__(self, key: str) -> str:
         value = self.get(key)
-        return "–" if value is None else str(value)
+        return "-" if value is None else str(value)
 
 
 _WORDS = {

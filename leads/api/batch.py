@@ -1,5 +1,6 @@
 """Many leads in one request: each one is a transaction of its own, so that one never undoes or delays another's."""
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -80,7 +81,7 @@ def _result(
         return _refused(index, problems.invalid(fault.field, fault.reason, fault.code))
     except serializers.ValidationError as faults:
         return _refused(index, faults)
-    item_key = None if key is None else f"{key[: idempotency.MAX_KEY_LENGTH - 8]}#{index}"
+    item_key = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}:{index}"
     with client_deadline(_ITEM_DEADLINE_S):
         return services.retry_races(lambda: _stored(prepared, index, item_key, body))
 
