@@ -8,8 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from channels_out.selectors import is_message_stored
 from channels_out.services import DeliveryOrder, deliver
+from channels_out.threads import is_message_stored
 from conversations.engine.budget import model_limit_s
 from conversations.engine.guard import judge
 from conversations.engine.prompts import LeadFacts, sendable_name, user_text

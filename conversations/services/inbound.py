@@ -28,7 +28,9 @@ def thread_message(*, organization_id: UUID, message_id: UUID) -> None:
         lead_id=lead_id,
         inbound_at=message.received_at,
     )
-    set_conversation(organization_id=organization_id, message_id=message_id, conversation_id=conversation_id)
+    set_conversation(
+        organization_id=organization_id, message_id=message_id, conversation_id=conversation_id, lead_id=lead_id
+    )
     if lead_id is not None and not message.is_stop:
         mark_replied(organization_id=organization_id, lead_id=lead_id, at=message.received_at)
     finish_here()
