@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import stat
@@ -153,40 +154,49 @@ class Postgres:
 def _identity(folder: Path) -> Identity:
     """An ordinary user as it is; root inside a user namespace where it is nobody special, or else as `nobody`."""
     programs = wheels.program(PACKAGE, "postgres", variable="DATABASE_URL").parent
+    here, elsewhere = folder / "postgres", _elsewhere(folder)
     if os.geteuid() != 0:
-        return Identity(folder / "postgres", programs)
-    prefix = ("unshare", "--user", "--map-user=1000")
-    elsewhere = _elsewhere(folder)
-    if not elsewhere.exists() and shutil.which("unshare") and _runs((*prefix, "true")):
-        return Identity(folder / "postgres", programs, prefix)
-    import pwd
-
+        return Identity(here, programs)
+    if not elsewhere.exists() and _is_roots_or_new(here):
+        prefix = ("unshare", "--user", "--map-user=1000")
+        if shutil.which("unshare") and _runs((*prefix, "true")):
+            return Identity(here, programs, prefix)
+        if here.exists():
+            raise Problem(
+                "PostgreSQL refuses to run as root, and user namespaces, which helped before, are forbidden now",
+                f"allow them, or set DATABASE_URL to a server of your own, or remove {here} to begin anew",
+            )
     nobody = pwd.getpwnam("nobody")
-    home = folder if _is_open_to_all(folder) and _is_open_to_all(programs) else _shelter(elsewhere, programs.parent)
-    return Identity(
-        home / "postgres",
-        home / "programs" / "bin" if home == elsewhere else programs,
-        (),
-        nobody.pw_uid,
-        nobody.pw_gid,
-    )
+    if _is_open_to_all(folder.parent) and _is_open_to_all(programs):
+        # Passable, not readable; what is secret in it is readable by its owner alone.
+        folder.chmod(0o711)
+    else:
+        here, programs = _shelter(elsewhere, programs)
+    return Identity(here, programs, (), nobody.pw_uid, nobody.pw_gid)
+
+
+def _is_roots_or_new(data: Path) -> bool:
+    return not data.exists() or data.stat().st_uid == 0
 
 
 def _elsewhere(folder: Path) -> Path:
     return Path("/var/tmp") / f"swiftex-{zlib.crc32(str(folder).encode()):08x}"  # noqa: S108 - owner checked below
 
 
-def _shelter(home: Path, installation: Path) -> Path:
-    """A folder that every user can pass, with a copy of the programs: the project lies in a home closed to others."""
+def _shelter(home: Path, programs: Path) -> tuple[Path, Path]:
+    """Data folder and programs in a place that every user can pass, for the project lies in a home closed to others."""
     home.mkdir(mode=0o755, exist_ok=True)
     found = home.lstat()
     if found.st_uid != 0 or not stat.S_ISDIR(found.st_mode):
         raise Problem(f"{home} belongs to somebody else", "remove it")
     home.chmod(0o755)
-    if not (home / "programs").exists():
-        shutil.copytree(installation, home / "programs.new", dirs_exist_ok=True)
-        (home / "programs.new").replace(home / "programs")
-    return home
+    # The programs find their libraries in a folder of the wheel beside their package, so both are copied.
+    packages = programs.parents[2]
+    for name in (PACKAGE, f"{PACKAGE}.libs"):
+        if (packages / name).exists() and not (home / name).exists():
+            shutil.copytree(packages / name, home / f"{name}.new", dirs_exist_ok=True)
+            (home / f"{name}.new").replace(home / name)
+    return home / "postgres", home / programs.relative_to(packages)
 
 
 def _is_open_to_all(folder: Path) -> bool:
