@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from channels_out.selectors import inbound_message
 from django.db import transaction
 
-from channels_out.services import set_conversation
+from channels_out.threads import inbound_message, set_conversation
 from conversations.services.threads import open_conversation
 from leads.greeting_state import mark_replied
 from leads.selectors import open_lead_of_contact
