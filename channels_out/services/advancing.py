@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -99,7 +100,7 @@ def advance(*, organization_id: UUID, message_id: UUID) -> Delivered:
         if standing is None or standing.status not in _OPEN:
             finish_here()
             return _where(message_id, standing)
-        step = _decide(standing)
+        step = _choose(standing)
         if isinstance(step, Send):
             intent, step = _next_intent(standing, step)
         if isinstance(step, Wait | Retry):
@@ -130,12 +131,25 @@ def _after(message_id: UUID, step: Step) -> Delivered:
     return Delivered(message_id=message_id, state="accepted" if isinstance(step, Reached) else "sending")
 
 
-def _decide(standing: _Standing) -> Step:
+def _choose(standing: _Standing) -> Step:
+    """The next step; a channel that it names has granted a token. One without a token gives way to the next."""
+    waits: dict[str, float] = {}
+    step = _decide(standing, busy=waits)
+    while isinstance(step, Send):
+        wait_s = senders.take_token(standing.configured.by_name[step.channel])
+        if wait_s <= 0:
+            return step
+        waits[step.channel] = wait_s
+        step = _decide(standing, busy=waits)
+    return Retry(seconds=min(waits.values()) + _GRACE_S) if waits and isinstance(step, Retry) else step
+
+
+def _decide(standing: _Standing, *, busy: Container[str] = ()) -> Step:
     """The next step, in view of which channels are fit to be asked now and how old the message is."""
     calling = [a.call_left_s for a in standing.attempts if a.tried.state is AttemptState.SENDING]
     if calling:
         return Wait(seconds=max(calling) + _GRACE_S)
-    usable, is_passing = _usable(standing)
+    usable, is_passing = _usable(standing, busy)
     step = fallback.next_step(
         channels=usable,
         tried=[attempt.tried for attempt in standing.attempts],
@@ -150,7 +164,7 @@ def _decide(standing: _Standing) -> Step:
     return step
 
 
-def _usable(standing: _Standing) -> tuple[list[str], bool]:
+def _usable(standing: _Standing, busy: Container[str]) -> tuple[list[str], bool]:
     """The names of the channels that may be asked, and whether one more may come back soon."""
     template = standing.configured.templates.get(standing.template_name)
     now = clock.now()
@@ -162,7 +176,9 @@ def _usable(standing: _Standing) -> tuple[list[str], bool]:
         if sender is None or sender.kind in standing.unreachable_kinds:
             continue
         reason = senders.passed_over(sender, phone=standing.phone, template=template, now=now)
-        if reason is None:
+        if name in busy:
+            is_passing = True
+        elif reason is None:
             names.append(name)
         elif reason in PASSING_REASONS and name not in tried:
             is_passing = True
@@ -172,9 +188,6 @@ def _usable(standing: _Standing) -> tuple[list[str], bool]:
 def _next_intent(standing: _Standing, step: Send) -> tuple[Intent | None, Step]:
     """The intent of a further attempt, or the step to take instead."""
     sender = standing.configured.by_name[step.channel]
-    wait_s = senders.take_token(sender)
-    if wait_s > 0:
-        return None, Retry(seconds=wait_s + _GRACE_S)
     template = standing.configured.templates.get(standing.template_name)
     is_template = (
         template is not None
