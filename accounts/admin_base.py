@@ -11,7 +11,7 @@ from uuid import UUID
 from django import forms
 from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
@@ -36,6 +36,19 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
         return excluded - {"organization"}
+
+    def _post_clean(self) -> None:
+        """Django skips a constraint that names a column which is no input here; this checks those as well."""
+        super()._post_clean()  # type: ignore[misc]
+        try:
+            self.instance.validate_constraints(exclude=set(self.errors))
+        except ValidationError as error:
+            for name, reasons in error.update_error_dict({}).items():
+                field = name if name in self.fields else None
+                known: list[str] = list(self.errors.get(field or NON_FIELD_ERRORS, ()))
+                new = [reason for reason in ValidationError(reasons).messages if reason not in known]
+                if new:
+                    self.add_error(field, new)
 
 
 class SecretsWriteOnly(ScopedModelForm):

@@ -149,6 +149,13 @@ def change_role(*, membership: Membership, role: Role, actor: str) -> None:
     _audit_role(membership, "member.role_changed", actor)
 
 
+@transaction.atomic
+def remove_member(*, membership: Membership, actor: str) -> None:
+    """The user is no member any more; the user stays, and so does what he or she did."""
+    _audit_role(membership, "member.removed", actor)
+    membership.delete()
+
+
 def _audit_key(row: ApiKey, action: str, actor: str, details: dict[str, object]) -> None:
     record_audit(organization_id=row.organization_id, actor=actor, action=action, target=row.public_id, details=details)
 
