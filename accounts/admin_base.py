@@ -45,7 +45,7 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
         except ValidationError as error:
             for name, reasons in error.update_error_dict({}).items():
                 field = name if name in self.fields else None
-                known: list[str] = list(self.errors.get(field or NON_FIELD_ERRORS, ()))
+                known = [str(reason) for reason in self.errors.get(field or NON_FIELD_ERRORS, ())]
                 new = [reason for reason in ValidationError(reasons).messages if reason not in known]
                 if new:
                     self.add_error(field, new)

@@ -12,7 +12,7 @@ from kombu import Queue as KombuQueue
 
 from swiftex.observability.logs import logging_config
 from swiftex.queues import VISIBILITY_TIMEOUT_S, Queue
-from swiftex.settings import env
+from swiftex.settings import admin, env
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -243,6 +243,10 @@ if SWIFTEX_ROLE != "command":
     # prometheus_client looks at the environment when it is first imported
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(SWIFTEX_DATA_DIR / "metrics"))
     Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+
+# --- admin
+UNFOLD = admin.UNFOLD
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = admin.IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT
 
 # --- REST framework
 REST_FRAMEWORK: dict[str, Any] = {
