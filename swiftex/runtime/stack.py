@@ -29,6 +29,8 @@ from swiftex.runtime.valkey import Valkey
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICE_VARIABLES = {"DATABASE_URL": Postgres, "REDIS_URL": Valkey}
 DEVELOPMENT_FLOWER_AUTH = "flower:development"  # for loopback; refused in production
+# Embedded services and the demo are run as root in containers every day; one line per worker about it is noise.
+QUIET_ABOUT = "ignore:You're running the worker with superuser privileges"
 TICK = 0.05
 LARGEST_LOG_BYTES = 10_000_000
 # Without these three nothing is greeted, so readiness can't be asked for.
@@ -262,6 +264,7 @@ class Stack:
         counts, env = self.counts, self.env
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env.update(DJANGO_SETTINGS_MODULE="swiftex.settings", PYTHONUNBUFFERED="1", SWIFTEX_DATA_DIR=str(self.folder))
+        env.setdefault("PYTHONWARNINGS", QUIET_ABOUT)
         env["SWIFTEX_EXPECTED_PROCESSES"] = ",".join(f"{name}={count}" for name, count in counts.items())
         if counts.get("web"):
             port = self._wanted_port or ports.remembered_port(self.folder, "web")
