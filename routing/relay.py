@@ -19,6 +19,8 @@ from swiftex.observability import metrics
 from swiftex.queues import Queue
 
 logger = logging.getLogger(__name__)
+# Rounds are at least this far apart: under load one round takes several leads (docs/adr/0005-relay-wake-up.md).
+PACE_S = 0.015
 SWEEP_INTERVAL_S = 1.0
 AHEAD_INTERVAL_S = 0.5
 SLOTS_INTERVAL_S = 1.0
@@ -66,6 +68,7 @@ class Relay:
             connection.close()
             self._stopped.wait(_PAUSE_AFTER_ERROR_S)
             return
+        self._stopped.wait(PACE_S)
         if not sent:
             kick.wait_for_kick(settings.SWIFTEX_RELAY_POLL_S)
 

@@ -234,7 +234,7 @@ if _BROKER_IS_REDIS:
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
     CELERY_BROKER_CONNECTION_TIMEOUT = 4 if SWIFTEX_ROLE == "worker" else 0.5
-SWIFTEX_RELAY_POLL_S = env.decimal("SWIFTEX_RELAY_POLL_S", 0.02, low=0.001, high=5)
+SWIFTEX_RELAY_POLL_S = env.decimal("SWIFTEX_RELAY_POLL_S", 0.25, low=0.001, high=5)
 
 # --- logs and metrics
 LOGGING = logging_config(env.choice("SWIFTEX_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")))
