@@ -33,8 +33,11 @@ def port_refusal(port: int) -> str | None:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address) and (inner := _inner(address)) is not None:
-        return _is_public(inner)
+    if isinstance(address, IPv6Address):
+        if (inner := _inner(address)) is not None:
+            return _is_public(inner)
+        if address.is_site_local:
+            return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
     )

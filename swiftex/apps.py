@@ -5,4 +5,6 @@ class SwiftexConfig(AppConfig):
     name = "swiftex"
 
     def ready(self) -> None:
-        from swiftex import celery, subscriptions  # noqa: F401 - the app of every thread, and the receivers
+        from swiftex import celery, checks, subscriptions  # noqa: F401 - the app of every thread, and the receivers
+
+        checks.register_checks()

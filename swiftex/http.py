@@ -96,7 +96,7 @@ def check_public_url(url: str) -> None:
         raise ValueError("is not a web address") from None
     if parts.scheme not in {"http", "https"} or not parts.host:
         raise ValueError("must begin with https:// or http:// and name a host")
-    if parts.auth or "@" in (parts.authority or ""):
+    if parts.auth or "@" in url.partition("://")[2].partition("/")[0]:
         raise ValueError("must not carry a user name or password")
     if parts.port is not None and addresses.port_refusal(parts.port):
         raise ValueError("names a port that no web server listens on")

@@ -74,9 +74,9 @@ def key(*parts: str) -> str:
     return KEY_PREFIX + ":".join(parts)
 
 
-def _connect(socket_timeout_s: float) -> Redis:
+def _connect(socket_timeout_s: float, url: str | None = None) -> Redis:
     return Redis.from_url(
-        settings.REDIS_URL,
+        url or settings.REDIS_URL,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=socket_timeout_s,
         socket_keepalive=True,
@@ -84,3 +84,13 @@ def _connect(socket_timeout_s: float) -> Redis:
         retry=Retry(NoBackoff(), 0),
         client_name=f"swiftex-{settings.SWIFTEX_ROLE}",
     )
+
+
+def eviction_policy(url: str) -> str | None:
+    """What that Redis does when its memory is full, None when it can't be asked; `noeviction` is the one that keeps."""
+    try:
+        with _connect(SOCKET_TIMEOUT_S, url) as asked:
+            answer = asked.config_get("maxmemory-policy")
+    except (RedisError, OSError):
+        return None
+    return str(answer.get("maxmemory-policy", "")) or None

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.utils import load_backend
 
 from swiftex import database
@@ -141,32 +141,34 @@ def test_after_the_deadline_the_next_statement_gets_another_connection(pooled, p
         assert ask(pooled) == 1
 
 
-def test_an_open_transaction_is_gone_after_the_deadline(pooled, proxy):
-    with pooled.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS ground_probe (value int)")
-    pooled.close()
-    from django.db import transaction
-
+@pytest.fixture
+def known(pooled):
+    """The same, found by Django under the name `proxied`."""
     connections["proxied"] = pooled
-    try:
-        with (
-            database.client_deadline(0.5),
-            pytest.raises((OperationalError, InterfaceError)),
-            transaction.atomic(using="proxied"),
-        ):
-            with pooled.cursor() as cursor:
-                cursor.execute("INSERT INTO ground_probe VALUES (1)")
-            proxy.is_frozen = True
-            with pooled.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        proxy.is_frozen = False
-        pooled.close()
-        with pooled.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM ground_probe")
-            assert cursor.fetchone()[0] == 0
-            cursor.execute("DROP TABLE ground_probe")
-    finally:
-        del connections["proxied"]
+    yield pooled
+    del connections["proxied"]
+
+
+def test_an_open_transaction_is_gone_after_the_deadline(known, proxy):
+    with known.cursor() as cursor:
+        cursor.execute("CREATE TABLE ground_probe (value int)")
+
+    with database.client_deadline(0.5):
+        failed_after(lambda: _insert_and_freeze(known, proxy))
+    proxy.is_frozen = False
+    known.close()
+
+    with known.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ground_probe")
+        assert cursor.fetchone() == (0,)
+        cursor.execute("DROP TABLE ground_probe")
+
+
+def _insert_and_freeze(wrapper, proxy):
+    with transaction.atomic(using=wrapper.alias), wrapper.cursor() as cursor:
+        cursor.execute("INSERT INTO ground_probe VALUES (1)")
+        proxy.is_frozen = True
+        cursor.execute("SELECT 1")
 
 
 def test_connections_that_the_server_closed_are_recognised_before_they_are_used(pooled, proxy):
@@ -217,8 +219,6 @@ def test_an_inner_deadline_cannot_outlast_an_outer_one(pooled, proxy):
 
 
 def test_release_connection_hands_back_and_refuses_inside_a_transaction():
-    from django.db import connection, transaction
-
     assert database.fetch_one("SELECT 1") == (1,)
     database.release_connection()
     assert connection.connection is None

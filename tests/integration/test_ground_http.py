@@ -5,11 +5,15 @@ import gzip
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
 
 from swiftex import http, http_connections
@@ -40,12 +44,12 @@ class Server:
 
     def _serve(self, connection):
         with contextlib.suppress(OSError, ValueError), connection:
-            if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
-            while request := _read_request(connection):
-                self.requests.append(request)
-                if self.behave(connection, request) == "close":
-                    return
+            secure = self.context.wrap_socket(connection, server_side=True) if self.context else connection
+            with secure:
+                while request := _read_request(secure):
+                    self.requests.append(request)
+                    if self.behave(secure, request) == "close":
+                        return
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -359,12 +363,21 @@ def test_a_compressed_bomb_is_refused(serve):
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
+    """(certificate, key) of 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return folder / "cert.pem", folder / "key.pem"
 
