@@ -209,6 +209,8 @@ class Stack:
         for name in self._every_name():
             self.thaw(name)
             self._running.resume(name)
+        for name, service in self._services.items():
+            self._wait(service.is_ready, f"{name} does not answer", within_s)
         self.wait_until_ready(within_s=within_s)
 
     def log(self, name: str) -> str:
