@@ -35,6 +35,16 @@ def client_deadline(seconds: float) -> Iterator[None]:
         deadline_at.reset(token)
 
 
+@contextmanager
+def deadline_per_step(seconds: float) -> Iterator[None]:
+    """As client_deadline, but in place of an outer deadline: for one of many independent steps of a long request."""
+    token = deadline_at.set(monotonic() + seconds)
+    try:
+        yield
+    finally:
+        deadline_at.reset(token)
+
+
 def release_connection() -> None:
     """This thread holds no database connection: it is back in the pool, or closed where there is no pool.
 

@@ -18,7 +18,7 @@ from accounts.api.views import caller
 from leads import services
 from leads.api.serializers import MAX_LEADS_IN_BATCH, read_submission
 from leads.submission import InvalidSubmission
-from swiftex.database import client_deadline
+from swiftex.database import deadline_per_step
 
 # A frozen database is noticed by the item that meets it, however many items came before.
 _ITEM_DEADLINE_S = 2.0
@@ -58,7 +58,7 @@ def _captured(request: Request, items: list[Any], key: str | None, received_at: 
         }
     )
     if key is not None:
-        with transaction.atomic():
+        with deadline_per_step(_ITEM_DEADLINE_S), transaction.atomic():
             idempotency.remember(organization_id=organization_id, key=key, body=body, status=200, answer=answer)
     return Response(answer, status=200)
 
@@ -82,7 +82,7 @@ def _result(
     except serializers.ValidationError as faults:
         return _refused(index, faults)
     item_key = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}:{index}"
-    with client_deadline(_ITEM_DEADLINE_S):
+    with deadline_per_step(_ITEM_DEADLINE_S):
         return services.retry_races(lambda: _stored(prepared, index, item_key, body))
 
 

@@ -10,5 +10,5 @@ handler500 = problems.server_error
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("leads.api.urls")),
-    path("", include("leads.urls")),
+    path("", include("leads.forms_urls")),
 ]
