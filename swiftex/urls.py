@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from accounts.api import problems
 from routing import broker, heartbeats
+from swiftex import openapi  # noqa: F401 - the schema finds its extension
 from swiftex.middleware import unavailable
 from swiftex.observability import health
 from swiftex.queues import Queue
