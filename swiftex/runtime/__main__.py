@@ -15,9 +15,9 @@ from types import FrameType
 
 from django.core.exceptions import ImproperlyConfigured
 
-from swiftex.runtime import demo, procfile
+from swiftex.runtime import demo, lock, procfile
 from swiftex.runtime.problem import Problem
-from swiftex.runtime.stack import ROOT, Stack, holder_of
+from swiftex.runtime.stack import ROOT, Stack
 
 NAME_WIDTH = 19
 
@@ -98,11 +98,11 @@ def run_demo(options: argparse.Namespace) -> int:
 def stop(options: argparse.Namespace) -> int:
     """Ends the launcher that uses the data folder, or the demo in it, and waits until it is gone."""
     for folder in (_data_folder(), _data_folder() / "demo"):
-        pid = holder_of(folder)
+        pid = lock.holder_of(folder)
         if pid is None:
             continue
         os.kill(pid, signal.SIGTERM)
-        while holder_of(folder) == pid:
+        while lock.holder_of(folder) == pid:
             threading.Event().wait(0.1)
         _say(f"ended what ran in {folder}")
     return 0

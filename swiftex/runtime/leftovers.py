@@ -7,6 +7,7 @@ happens however the launcher dies. The kernel's own signal on a parent's death (
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -36,6 +37,16 @@ def end_all(mark: str, *, patience_s: float = PATIENCE_S) -> None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
         threading.Event().wait(0.05)
+
+
+def post_warden(launch: str) -> subprocess.Popen[bytes]:
+    """A process that ends those of this launch should we die without a word: its standard input closes with us."""
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "swiftex.runtime.leftovers", f"{LAUNCH}={launch}"],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 def _environment(path: Path) -> list[bytes]:

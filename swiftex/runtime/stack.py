@@ -3,8 +3,6 @@
 `make run`, the demo, whole-stack tests and benchmarks all start one; they differ in counts and environment only.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -20,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from swiftex.runtime import leftovers, ports, probes, procfile
+from swiftex.runtime import leftovers, lock, ports, probes, procfile
 from swiftex.runtime.postgres import Postgres
 from swiftex.runtime.problem import Problem
 from swiftex.runtime.supervisor import Spec, Supervisor
@@ -87,7 +85,7 @@ class Stack:
             self._choose_ports()
             self._check_commands()
             leftovers.end_all(f"{leftovers.STACK}={self.folder}")
-            self._warden = self._post_warden()
+            self._warden = leftovers.post_warden(self._launch)
             self._supervisor = Supervisor(say=self._say, show=self._show or _drop)
             self._start_services()
             if self.counts:
@@ -254,10 +252,10 @@ class Stack:
     def _take_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
-        self._lock = take_lock(self.folder)
+        self._lock = lock.take(self.folder)
         if self._lock is None:
             raise Problem(
-                f"another launcher uses {self.folder} (process {holder_of(self.folder)})",
+                f"another launcher uses {self.folder} (process {lock.holder_of(self.folder)})",
                 "end it with `make stop`, or set SWIFTEX_DATA_DIR to another folder",
             )
 
@@ -358,15 +356,6 @@ class Stack:
     def _marked(self) -> dict[str, str]:
         return {**self.env, leftovers.STACK: str(self.folder), leftovers.LAUNCH: self._launch}
 
-    def _post_warden(self) -> subprocess.Popen[bytes]:
-        """A process that ends the others should this one die without a word: its standard input closes with us."""
-        return subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "swiftex.runtime.leftovers", f"{leftovers.LAUNCH}={self._launch}"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-
     def _wait(self, is_true: Callable[[], bool], complaint: str, within_s: float | None) -> None:
         deadline = time.monotonic() + within_s if within_s else None
         while not is_true():
@@ -389,29 +378,6 @@ _INHERITED_NEVER = {
     "SWIFTEX_ROLE",
     "SWIFTEX_DATA_DIR",
 }
-
-
-def take_lock(folder: Path) -> int | None:
-    """The open file that holds the folder, or None when another launcher has it. Closing it gives it back."""
-    lock = os.open(folder / "launcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    os.truncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())
-    return lock
-
-
-def holder_of(folder: Path) -> int | None:
-    """Process id of the launcher that holds the folder, None if there is none."""
-    with contextlib.suppress(FileNotFoundError, ValueError), (folder / "launcher.lock").open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(stream.read())
-    return None
 
 
 def _password(folder: Path) -> str:
