@@ -14,9 +14,9 @@ from benchmarks import load, report
 from benchmarks.report import Target
 from benchmarks.stage import MODEL, WHATSAPP, Organization, Stage, stage
 
-SLOW_MODEL = {"median_ms": 1500, "p95_ms": 4000}
-DOWN_MODEL = {"fault": "error", "error_status": 503}
-RECEIPTS = {"statuses": ["sent", "delivered"]}
+SLOW_MODEL: dict[str, Any] = {"median_ms": 1500, "p95_ms": 4000}
+DOWN_MODEL: dict[str, Any] = {"fault": "error", "error_status": 503}
+RECEIPTS: dict[str, Any] = {"statuses": ["sent", "delivered"]}
 USUAL_TARGETS = {
     "greeted": Target(least=1.0),
     "greeted_twice": Target(most=0),

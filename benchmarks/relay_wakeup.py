@@ -122,7 +122,6 @@ def main() -> int:
         "rate_per_s": chosen.rate,
         "seconds": chosen.seconds,
         "rounds": chosen.rounds,
-        "cores": os.cpu_count(),
     }
     return 0 if report.finish("relay_wakeup", figures, {}, conditions) else 1
 
