@@ -36,9 +36,7 @@ class Partner:
         self._organization = organization
 
     def submit(self, sample: Sample, *, idempotency_key: str | None = None) -> Answer:
-        """The sample's lead through the API or the hosted form."""
-        if sample.via == "form":
-            return self._submit_form(sample)
+        """The sample's lead through the API."""
         status, raw = self._call("POST", "/api/v1/leads", sample.lead, idempotency_key=idempotency_key)
         return _answer(status, raw)
 
@@ -51,6 +49,23 @@ class Partner:
             for result in results
         ]
 
+    def open_form(self, sample: Sample) -> dict[str, str]:
+        """The hosted form of the sample's source is shown; gives its hidden fields."""
+        _, page = self._call("GET", self._form_path(sample))
+        return hidden_fields(page.decode("utf-8", "replace"))
+
+    def submit_form(self, sample: Sample, hidden: Mapping[str, str]) -> Answer:
+        """What a browser without JavaScript sends: the hidden fields and what the person typed."""
+        typed = {name: str(value) for name, value in sample.lead.items() if name not in ("source", "consent")}
+        ticked = {"consent": "yes"} if sample.lead.get("consent") else {}
+        status, raw = self._call("POST", self._form_path(sample), urlencode({**hidden, **typed, **ticked}).encode())
+        if status >= 400:
+            return Answer(status, {}, field_at_fault(raw.decode("utf-8", "replace")), raw)
+        return self._newest_lead_of(sample)
+
+    def _form_path(self, sample: Sample) -> str:
+        return f"/forms/{self._organization}.{sample.lead['source']}"
+
     def lead(self, lead_id: str) -> dict[str, Any]:
         """The lead as it stands."""
         return self._read(f"/api/v1/leads/{lead_id}")
@@ -62,19 +77,6 @@ class Partner:
     def contact(self, contact_id: str) -> dict[str, Any]:
         """The contact as it stands."""
         return self._read(f"/api/v1/contacts/{contact_id}")
-
-    def _submit_form(self, sample: Sample) -> Answer:
-        """As a browser without JavaScript does it: the page's hidden fields go back with what the person typed."""
-        path = f"/forms/{self._organization}.{sample.lead['source']}"
-        _, page = self._call("GET", path)
-        fields = hidden_fields(page.decode("utf-8", "replace"))
-        fields |= {name: str(value) for name, value in sample.lead.items() if name not in ("source", "consent")}
-        if sample.lead.get("consent"):
-            fields["consent"] = "on"
-        status, raw = self._call("POST", path, urlencode(fields).encode())
-        if status >= 400:
-            return Answer(status, {}, field_at_fault(raw.decode("utf-8", "replace")), raw)
-        return self._newest_lead_of(sample)
 
     def _newest_lead_of(self, sample: Sample) -> Answer:
         """A form tells a person nothing of ids, so the partner looks the lead up, by number or address."""

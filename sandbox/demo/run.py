@@ -14,6 +14,8 @@ FOLLOW_TIMEOUT_S = 40.0
 POLL_INTERVAL_S = 0.2
 # A receipt that undoes a greeting may come a moment after everything else is quiet.
 QUIET_S = 2.0
+# Longer than a form takes a script for a person.
+TYPING_S = 3.2
 
 OnEnd = Callable[[Followed, str], None]
 
@@ -31,13 +33,19 @@ class Run:
 
     def send(self) -> None:
         """Everybody who waits for nobody is submitted; samples of one batch that stand together go in one request."""
-        for is_batch, group in groupby(self._first, key=lambda sample: sample.via == "batch"):
+        forms = [sample for sample in self._first if sample.via == "form"]
+        hidden = {sample.key: self._partner.open_form(sample) for sample in forms}
+        opened_at = time.monotonic()
+        others = [sample for sample in self._first if sample.via != "form"]
+        for is_batch, group in groupby(others, key=lambda sample: sample.via == "batch"):
             samples = list(group)
             if is_batch:
                 self._note_all(samples, self._partner.submit_batch(samples))
             else:
                 for sample in samples:
                     self._send_one(sample)
+        threading.Event().wait(opened_at + TYPING_S - time.monotonic())
+        self._note_all(forms, [self._partner.submit_form(sample, hidden[sample.key]) for sample in forms])
 
     def follow(self, on_end: OnEnd) -> None:
         """`on_end` is told of each sample once: when it reaches the end it should, or when time is up."""

@@ -58,7 +58,7 @@ def read_samples(text: str, *, run: int) -> list[Sample]:
     run: the run's number; its digits take the places of `#`.
     """
     filled: dict[str, dict[str, object]] = {}
-    samples = []
+    samples: list[Sample] = []
     for item in yaml.safe_load(text):
         key = item["key"]
         source = next((sample for sample in samples if sample.key == item.get("repeats")), None)
