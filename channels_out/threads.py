@@ -55,13 +55,14 @@ def inbound_message(*, organization_id: UUID, message_id: UUID) -> InboundMessag
     """The message if it came from a person, or None."""
     row = (
         Message.objects.filter(organization_id=organization_id, pk=message_id, direction="in")
-        .values_list("contact_id", "lead_id", "received_at", "created_at", "text")
+        .values_list("contact_id", "lead_id", "received_at", "created_at", "text", "parameters__payload")
         .first()
     )
     if row is None:
         return None
-    contact_id, lead_id, received_at, created_at, text = row
-    return InboundMessage(contact_id, lead_id, received_at or created_at, recognize(text) is Keyword.STOP)
+    contact_id, lead_id, received_at, created_at, text, payload = row
+    is_stop = any(recognize(words) is Keyword.STOP for words in (text, payload) if words)
+    return InboundMessage(contact_id, lead_id, received_at or created_at, is_stop)
 
 
 def is_message_stored(*, organization_id: UUID, obligation_key: str) -> bool:

@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_included("api/v1/", "routing.api.urls"),
     *_included("api/v1/", "conversations.api.urls"),
     *_included("api/v1/", "channels_out.api.urls"),
+    *_included("api/v1/", "analytics.api.urls"),
     *_included("", "leads.forms_urls"),
     *_included("webhooks/", "channels_out.callbacks.urls"),
 ]
