@@ -4,6 +4,7 @@ docs/reference/sandbox.md lists every path; sandbox/client.py is its Python face
 """
 
 import os
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -123,9 +124,7 @@ def _get_ledger(world: World, exchange: Exchange, parts: list[str]) -> None:
         provider=asked.get("provider"),
         kind=asked.get("kind"),
         account=asked.get("account") or asked.get("phone_number_id") or asked.get("account_sid"),
-        to=digits(asked["to"])
-        if asked.get("provider") in ("whatsapp", "twilio") and "to" in asked
-        else asked.get("to"),
+        to=_recipient(asked.get("to")),
         since=float(asked.get("since", 0)),
         after=int(asked.get("after", 0)),
     )
@@ -137,6 +136,12 @@ def _get_ledger(world: World, exchange: Exchange, parts: list[str]) -> None:
         if asked.get("processed") in (None, str(entry.processed_at is not None).lower()):
             found.append(entry)
     _respond(exchange, {"entries": [entry.as_json() for entry in found]})
+
+
+def _recipient(text: str | None) -> str | None:
+    """As the ledger has it: a number in digits, anything else as it is."""
+    is_number = text is not None and re.fullmatch(r"[+\d][\d\s().-]*", text.strip()) is not None
+    return digits(text) if text is not None and is_number else text
 
 
 def _get_accepted(world: World, exchange: Exchange, parts: list[str]) -> None:

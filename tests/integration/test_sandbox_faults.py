@@ -45,7 +45,8 @@ def test_a_message_is_accepted_and_stands_in_the_ledger(sandbox):
     answer = json.loads(body)
     assert status == 200
     assert answer["contacts"] == [{"input": "15550002222", "wa_id": "15550002222"}]
-    [entry] = sandbox.ledger(provider="whatsapp", to="+15550002222")
+    [entry] = sandbox.ledger(provider="whatsapp", to="+1 555 000 2222")
+    assert sandbox.ledger(to="+15550002222") == sandbox.ledger(to="15550002222") == [entry]
     assert entry["id"] == answer["messages"][0]["id"]
     assert (entry["text"], entry["opaque"], entry["account"], entry["outcome"]) == ("Hi", "m-1", "111", "answered")
     assert before <= entry["arrived_at"] <= entry["processed_at"] <= entry["answered_at"] <= time.time()
