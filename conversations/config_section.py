@@ -12,7 +12,7 @@ from conversations.engine.prompts import PARAMETER_NAMES
 from conversations.models import GreetingSettings, LlmConnection
 
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-TemplateName = Annotated[str, StringConstraints(pattern=r"\A[a-z0-9_]{1,100}\Z")]
+TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
 PromptText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=3000)]
 FallbackText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=600)]
 
