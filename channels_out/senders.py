@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -93,6 +93,28 @@ def sender_by_key(key: str) -> Sender | None:
         .first()
     )
     return None if row is None else _sender(row)
+
+
+def sibling(sender: Sender, phone_number_id: str) -> Sender | None:
+    """The channel of that number in the same organization and under the same app secret; None: not ours to handle."""
+    if sender.account.settings.get("phone_number_id") == phone_number_id:
+        return sender
+    secret = sender.account.credentials.get("app_secret")
+    for other in senders_of(sender.organization_id).by_name.values():
+        is_number = bool(phone_number_id) and other.account.settings.get("phone_number_id") == phone_number_id
+        if is_number and other.account.credentials.get("app_secret") == secret:
+            return other
+    return None
+
+
+def by_ids(channel_ids: Iterable[UUID]) -> dict[UUID, Sender]:
+    """These channels, of whichever organizations; those that are gone are left out."""
+    found: dict[UUID, Sender] = {}
+    missing = set(channel_ids)
+    owners = Channel.objects.filter(pk__in=missing).values_list("organization_id", flat=True).distinct()
+    for organization_id in owners:
+        found |= {id_: sender for id_, sender in senders_of(organization_id).by_id.items() if id_ in missing}
+    return found
 
 
 def forget() -> None:

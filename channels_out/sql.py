@@ -107,7 +107,7 @@ WITH attempt AS (
     SET state = 'accepted', provider_id = %(provider_id)s, finished_at = clock_timestamp(), code = CASE
         WHEN receipt_rank = 2 THEN code ELSE '' END
     WHERE organization_id = %(organization_id)s AND id = %(attempt_id)s AND state IN ('sending', 'unknown')
-    RETURNING message_id, channel_id, receipt_rank
+    RETURNING message_id, channel_id, receipt_rank, code
 ), message AS (
     UPDATE channels_out_message m
     SET status = (ARRAY['accepted', 'sent', 'failed', 'delivered', 'read'])[attempt.receipt_rank + 1],
@@ -126,7 +126,7 @@ WITH attempt AS (
     WHERE l.organization_id = %(organization_id)s AND l.id = %(greeted_lead_id)s AND attempt.receipt_rank <> 2
       AND EXISTS (SELECT FROM message)
 )
-SELECT attempt.receipt_rank, coalesce((SELECT is_first FROM message), false) FROM attempt
+SELECT attempt.receipt_rank, coalesce((SELECT is_first FROM message), false), attempt.code FROM attempt
 """
 
 SETTLE_ATTEMPT = """

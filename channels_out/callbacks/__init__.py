@@ -1,0 +1,1 @@
+"""Callbacks of providers: verified over raw bytes, stored raw, put into our words, handed over. No decisions here."""

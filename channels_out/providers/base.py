@@ -43,9 +43,10 @@ class Outgoing:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """The provider has it, under this id."""
+    """The provider has it, under this id.  known_as: the recipient's number in E.164 as the provider writes it."""
 
     provider_id: str
+    known_as: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,9 @@ class WhatsAppCloud:
         answer = _object(body)
         if 200 <= status < 300:
             provider_id = _first_id(answer)
-            return Accepted(provider_id=provider_id) if provider_id else Unknown(reason="no_id_in_answer")
+            if provider_id is None:
+                return Unknown(reason="no_id_in_answer")
+            return Accepted(provider_id=provider_id, known_as=_known_as(answer))
         if status >= 500 or status < 400:
             code = error_code(answer.get("error"))
             if code in whatsapp_errors.DEFINITE_AT_5XX:
@@ -149,3 +151,10 @@ def _first_id(answer: dict[str, Any]) -> str | None:
     first = messages[0] if isinstance(messages, list) and messages else None
     provider_id = first.get("id") if isinstance(first, dict) else None
     return provider_id[:200] if isinstance(provider_id, str) and provider_id else None
+
+
+def _known_as(answer: dict[str, Any]) -> str:
+    contacts = answer.get("contacts")
+    first = contacts[0] if isinstance(contacts, list) and contacts else None
+    digits = first.get("wa_id") if isinstance(first, dict) else None
+    return f"+{digits}" if isinstance(digits, str) and digits.isascii() and digits.isdecimal() else ""

@@ -13,6 +13,7 @@ from channels_out.providers.base import Accepted, Refused
 from channels_out.services.calls import Intent
 from leads import consent
 from leads.greeting_state import mark_greeting
+from leads.strangers import add_identity
 from routing import pressure
 from routing.events import NewEvent, record
 from routing.jobs import NewJob, enqueue, finish_here
@@ -70,15 +71,24 @@ def store_accepted(about: Obliged, intent: Intent, accepted: Accepted, *, at: da
             },
         )
         if rows:
-            rank, is_first = rows[0]
+            rank, is_first, code = rows[0]
             record(_accepted(about, intent, at=at))
             if rank == RECEIPT_RANKS[Receipt.FAILED]:
+                refused = intent.sender.provider.rule(code).refusal(code)
+                learn_from_refusal(about, channel_kind=intent.sender.kind, refused=refused)
                 enqueue(next_job(about, delay_s=0))
+            if accepted.known_as and accepted.known_as != intent.outgoing.to:
+                _remember_alias(about, accepted.known_as)
         if finish:
             finish_here()
     if rows and is_first and about.greeted_lead_id and about.received_at:
         metrics.first_touch(channel=intent.sender.kind, seconds=(at - about.received_at).total_seconds())
     return bool(rows)
+
+
+def _remember_alias(about: Obliged, phone: str) -> None:
+    """The provider knows the person under another spelling of the number, and will answer with that one."""
+    add_identity(organization_id=about.organization_id, contact_id=about.contact_id, kind="phone", value=phone)
 
 
 def store_refused(about: Obliged, intent: Intent, refused: Refused, *, made: bool) -> None:
@@ -232,6 +242,11 @@ def _failed(about: Obliged, channel: senders.Sender | None, *, code: str, reason
 def failed_by_receipt(about: Obliged, channel: senders.Sender, *, code: str, reason: str) -> NewEvent:
     """The fact that a channel reported a failure later; another channel may follow."""
     return _failed(about, channel, code=code, reason=reason, final=False)
+
+
+def reported(about: Obliged, channel: senders.Sender, *, status: str, at: datetime) -> NewEvent:
+    """The fact that a channel reported the message as sent, delivered or read."""
+    return _event(about, f"message.{status}", _of(channel) | {"at": at.isoformat()})
 
 
 def _ended(about: Obliged, *, status: str, reason: str, code: str, channel: senders.Sender | None) -> NewEvent:

@@ -1,0 +1,1 @@
+"""What providers post to us, put into our words. Pure."""
