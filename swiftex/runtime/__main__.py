@@ -20,10 +20,15 @@ from swiftex.runtime.problem import Problem
 from swiftex.runtime.stack import ROOT, Stack
 
 NAME_WIDTH = 19
+COMMAND_GRACE_S = 30
 
 
 class _Ended(BaseException):
     """Somebody asked us to end, by Ctrl-C or a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main(arguments: list[str]) -> int:
@@ -34,8 +39,9 @@ def main(arguments: list[str]) -> int:
         # Here and not above: a wrong value is refused in one line, and the file's variables count.
         importlib.import_module("swiftex.settings")
         status: int = options.command(options)
-    except _Ended:
-        return 0
+    except _Ended as ended:
+        # Before the work was done.
+        return 128 + ended.number
     except (Problem, ImproperlyConfigured) as problem:
         sys.stderr.write(f"swiftex: {problem}\n")
         return 1
@@ -48,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     counts = procfile.counts_of(commands, only=options.process, without=options.without)
     stack = _stack(options, _data_folder(), counts=counts, port=_port(), show=_show)
     began_at = time.monotonic()
-    with _ended_by_signals(stack):
+    with _ended_by_signals(stack, is_endless=True):
         stack.start(within_s=None)
         where = stack.base_url if counts.get("web") else "processes run"
         _say(f"ready after {time.monotonic() - began_at:.1f} s: {where}")
@@ -61,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 def services(options: argparse.Namespace) -> int:
     """Runs the services alone until a signal comes."""
     stack = _stack(options, _data_folder(), counts={})
-    with _ended_by_signals(stack):
+    with _ended_by_signals(stack, is_endless=True):
         stack.start()
         _say(f"PostgreSQL and Redis run; their URLs are in {stack.folder / 'services.json'}")
         _wait_for_ever()
@@ -72,18 +78,18 @@ def with_services(options: argparse.Namespace) -> int:
     """Runs one command with services up; its exit status is ours."""
     folder = Path(options.data_dir).resolve() if options.data_dir else _data_folder()
     stack = _stack(options, folder, counts={})
-    with _ended_by_signals(stack):
+    with _ended_by_signals(stack, is_endless=False):
         stack.start()
-        command = [word for word in options.words if word != "--"]
-        return subprocess.run(command, env=stack.env, check=False).returncode  # noqa: S603 - the caller's command
+        command = options.words[1:] if options.words[:1] == ["--"] else options.words
+        return _status_of(subprocess.Popen(command, env=stack.env))  # noqa: S603 - the caller's command
 
 
 def run_demo(options: argparse.Namespace) -> int:
     """Runs the demo; with --once its exit status is that of the samples, else it serves until a signal comes."""
     counts = {**procfile.counts_of(procfile.read(options.procfile)), "sandbox": 1}
     stack = _stack(options, _data_folder() / "demo", counts=counts, port=_port())
-    stack.env.setdefault("SWIFTEX_ALLOW_PRIVATE_HOSTS", "true")
-    with _ended_by_signals(stack):
+    stack.env.update(PUBLIC_URL=f"http://127.0.0.1:{_port()}", SWIFTEX_ALLOW_PRIVATE_HOSTS="true")
+    with _ended_by_signals(stack, is_endless=not options.once):
         _say("starting PostgreSQL, Redis, the sandbox and all processes")
         stack.start(within_s=120)
         status = demo.run_samples(stack)
@@ -97,8 +103,10 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def stop(options: argparse.Namespace) -> int:
     """Ends the launcher that uses the data folder, or the demo in it, and waits until it is gone."""
-    for folder in (_data_folder(), _data_folder() / "demo"):
-        pid = lock.holder_of(folder)
+    holders = {folder: lock.holder_of(folder) for folder in (_data_folder(), _data_folder() / "demo")}
+    if not any(holders.values()):
+        _say("nothing runs")
+    for folder, pid in holders.items():
         if pid is None:
             continue
         os.kill(pid, signal.SIGTERM)
@@ -160,8 +168,11 @@ def _port() -> int:
 
 
 @contextlib.contextmanager
-def _ended_by_signals(stack: Stack) -> Iterator[None]:
-    """The first signal ends what is inside, and then the stack in order; a second one hurries that."""
+def _ended_by_signals(stack: Stack, *, is_endless: bool) -> Iterator[None]:
+    """The first signal ends what is inside, and then the stack in order; a second one hurries that.
+
+    is_endless: what is inside has no end of its own, so that a signal is how it is meant to end.
+    """
     is_ending = False
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -171,12 +182,15 @@ def _ended_by_signals(stack: Stack) -> Iterator[None]:
             return
         is_ending = True
         _say(f"{signal.Signals(number).name}: ending everything; once more to hurry")
-        raise _Ended
+        raise _Ended(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
     try:
         yield
+    except _Ended:
+        if not is_endless:
+            raise
     finally:
         is_ending = True
         stack.stop()
@@ -185,6 +199,19 @@ def _ended_by_signals(stack: Stack) -> Iterator[None]:
 def _wait_for_ever() -> None:
     while True:
         signal.pause()
+
+
+def _status_of(process: subprocess.Popen[bytes]) -> int:
+    """Exit status of a command; told to end, it may finish what it is at, for its own services end with ours."""
+    try:
+        return process.wait()
+    except _Ended as ended:
+        if ended.number != signal.SIGINT:  # which the terminal has sent to it as well
+            process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(COMMAND_GRACE_S)
+        process.kill()
+        raise
 
 
 def _read_dotenv(path: Path) -> None:

@@ -13,11 +13,9 @@ def run_samples(stack: Stack) -> int:
 
 
 def tell_addresses(stack: Stack, say: Callable[[str], None]) -> None:
-    """Says where everything is, in a few lines."""
+    """Says where the rest is; the samples have told of the site, the admin and their logins."""
     name, _, password = stack.env.get("SWIFTEX_FLOWER_AUTH", DEVELOPMENT_FLOWER_AUTH).partition(":")
-    say(f"Site      {stack.base_url}")
-    say(f"Admin     {stack.base_url}/admin/")
     say(f"Flower    {stack.flower_url} (login {name}, password {password})")
     say(f"Sandbox   {stack.sandbox_url}")
     say(f"Logs      {stack.folder / 'logs'}")
-    say(f"Commands  SWIFTEX_DATA_DIR={stack.folder} .venv/bin/python manage.py ...")
+    say(f"Shell     SWIFTEX_DATA_DIR={stack.folder} .venv/bin/python manage.py shell")

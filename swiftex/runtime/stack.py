@@ -29,10 +29,10 @@ SERVICE_VARIABLES = {"DATABASE_URL": Postgres, "REDIS_URL": Valkey}
 DEVELOPMENT_FLOWER_AUTH = "flower:development"  # for loopback; refused in production
 # Embedded services and the demo are run as root in containers every day; one line per worker about it is noise.
 QUIET_ABOUT = "ignore:You're running the worker with superuser privileges"
-TICK = 0.05
+TICK_S = 0.1
 LARGEST_LOG_BYTES = 10_000_000
-# Without these three nothing is greeted, so readiness can't be asked for.
-WHOLE = {"web", "relay", "worker-greeting"}
+# /readyz asks for all of these; without one of them only /healthz can be asked.
+WHOLE = {"web", "relay", "worker-greeting", "worker-reply", "worker-background"}
 
 
 def nobody_says(_: str) -> None:
@@ -363,7 +363,7 @@ class Stack:
                 failing = [name for name in self._every_name() if self._running.failure_count(name)]
                 hint = f" ({', '.join(failing)} keep ending)" if failing else ""
                 raise Problem(f"{complaint} after {within_s:.0f} s{hint}", f"see the files in {self.folder / 'logs'}")
-            threading.Event().wait(TICK)
+            threading.Event().wait(TICK_S)
 
     def _every_name(self) -> list[str]:
         return [*self._services, *(each for name in self.counts for each in self._names(name))]

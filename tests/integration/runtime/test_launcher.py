@@ -36,8 +36,10 @@ def launch(folder, tmp_path):
     """Starts the launcher with arguments; it is gone at the end of the test, with all it started."""
     launched = []
 
+    unwanted = {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SWIFTEX_ENV", "SWIFTEX_ROLE", "PORT"}
+
     def start(*arguments, **variables):
-        environment = {name: text for name, text in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        environment = {name: text for name, text in os.environ.items() if name not in unwanted}
         process = subprocess.Popen(
             [sys.executable, "-m", "swiftex.runtime", *arguments],
             cwd=ROOT,
@@ -158,6 +160,18 @@ def test_a_command_runs_with_services_and_its_status_is_the_launchers(launch, fo
     output = process.communicate(timeout=60)
 
     assert (process.returncode, *output) == (5, "", "")
+    assert started_by(folder) == []
+
+
+def test_a_command_that_was_interrupted_did_not_succeed(launch, folder):
+    process = launch(
+        "with-services", "--", sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"
+    )
+    wait_for_line(process, "up")
+
+    process.terminate()
+
+    assert process.wait(30) == 128 + signal.SIGTERM
     assert started_by(folder) == []
 
 
