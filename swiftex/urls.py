@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.cache import cache_page
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 
@@ -26,6 +27,9 @@ def _included(prefix: str, module: str) -> list[URLPattern | URLResolver]:
     return [path(prefix, include(module))] if is_there else []
 
 
+# The schema changes with the code alone, and making it takes most of a second.
+_schema = cache_page(3600)(SpectacularJSONAPIView.as_view(authentication_classes=[]))
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.alive),
     path("readyz", health.ready),
@@ -33,7 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("", RedirectView.as_view(url="/admin/")),
-    path("api/schema", SpectacularJSONAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("api/schema", _schema, name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(authentication_classes=[], url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(authentication_classes=[], url_name="schema"), name="redoc"),
     *_included("api/v1/", "leads.api.urls"),

@@ -29,6 +29,7 @@ class JsonFormatter(OrjsonFormatter):
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         super().add_fields(log_data, record, message_dict)
+        log_data.pop("request", None)  # Django's own: shows the query string
         log_data.update(correlation.current())
 
     def formatException(self, ei: _ExcInfo) -> str:
@@ -50,6 +51,7 @@ def logging_config(level: str) -> dict[str, Any]:
             **{name: {"level": "WARNING"} for name in ("kombu", "urllib3", "celery.redirected")},
             "django": {"handlers": [], "level": "WARNING", "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            "django.request": {"level": "ERROR"},  # what a client did wrong is in the request's own line
             "psycopg.pool": {"level": "ERROR"},
         },
     }

@@ -179,6 +179,26 @@ def test_behind_proxies_the_caller_is_who_the_outermost_saw(settings):
     assert seen == ["203.0.113.9", "10.0.0.1", "10.0.0.1"]
 
 
+def test_pages_load_no_foreign_code_and_may_not_be_framed(client):
+    policy = client.get("/api/docs").headers["Content-Security-Policy"]
+
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "http" not in policy
+    assert "Content-Security-Policy" not in client.get("/healthz").headers
+
+
+def test_the_schema_of_the_api_and_its_pages_are_served(client):
+    schema = client.get("/api/schema").json()
+
+    assert schema["openapi"].startswith("3.1")
+    assert "/api/v1/leads" in schema["paths"]
+    assert schema["components"]["securitySchemes"]["apiKey"] == {"type": "http", "scheme": "bearer"}
+    for page in ("/api/docs", "/api/redoc", "/api/docs/"):
+        text = client.get(page).content.decode()
+        assert "https://cdn" not in text
+
+
 # --- the database is away
 
 

@@ -43,6 +43,14 @@ def test_a_line_carries_its_time_level_logger_text_extra_and_the_ids_of_the_mome
     assert not {"request_id", "organization_id"} & set(second)
 
 
+def test_the_query_string_that_django_adds_is_left_out(lines):
+    logger, written = lines
+
+    logger.error("Not Found: /leads", extra={"request": "<WSGIRequest: GET '/leads?phone=4915112345678'>"})
+
+    assert "4915112345678" not in json.dumps(written())
+
+
 def test_an_exception_is_logged_by_type_and_place_and_not_by_its_text(lines):
     logger, written = lines
 
