@@ -1,168 +1,192 @@
-"""The sections `channels`, `templates`, `notify` and `crm` of the configuration file."""
+"""The sections `channels`, `templates`, `crm` and `notify` of the configuration file."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from accounts.config_sections import (
-    Change,
-    ConfigModel,
-    FunctionSection,
-    Mistake,
-    Name,
-    PublicUrl,
-    Secret,
-    kept,
-    store,
-)
+from accounts.config_sections import Change, ConfigModel, FunctionSection, Mistake, Name, PublicUrl, Secret, kept, store
 from channels_out import senders
 from channels_out.models import Channel, CrmConnection, MessageTemplate, NotifySettings
 
-Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,30}$")]
-PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
-EmailAddress = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]+\.[^@\s]{2,63}$", max_length=254)]
-TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,100}$")]
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+def _email(value: str) -> str:
+    try:
+        validate_email(value)
+    except ValidationError:
+        raise ValueError("is not an e-mail address") from None
+    return value
+
+
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Digits = Annotated[str, StringConstraints(pattern=r"\A[0-9]{1,30}\Z")]
+E164 = Annotated[str, StringConstraints(pattern=r"\A\+[1-9][0-9]{6,14}\Z")]
 Speed = Annotated[int, Field(ge=1, le=10_000)]
+ParameterName = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
 _VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
 
 
-class ChannelConfig(ConfigModel):
-    """What every kind of channel says.  secret_names: fields that are stored encrypted."""
-
-    secret_names: ClassVar[frozenset[str]] = frozenset()
-    default_speed: ClassVar[int] = 10
+class WhatsAppConfig(ConfigModel):
+    """A WhatsApp Business number at Meta."""
 
     name: Name
-    messages_per_second: Speed | None = None
+    kind: Literal["whatsapp_cloud"]
+    base_url: PublicUrl = "https://graph.facebook.com"
+    api_version: Annotated[str, StringConstraints(pattern=r"\Av[0-9]{1,3}\.[0-9]{1,2}\Z")] = "v23.0"
+    phone_number_id: Digits
+    waba_id: Digits
+    display_phone_number: E164 | None = None
+    access_token: Secret
+    app_secret: Secret
+    previous_app_secret: Secret | None = None
+    verify_token: Secret
+    messages_per_second: Speed = 80
     is_active: bool = True
 
 
-class WhatsAppConfig(ChannelConfig):
-    """A number on the WhatsApp Cloud API."""
+class TwilioConfig(ConfigModel):
+    """A number or messaging service at Twilio."""
 
-    secret_names = frozenset({"access_token", "app_secret", "verify_token"})
-    default_speed = 80
-
-    kind: Literal["whatsapp_cloud"]
-    base_url: PublicUrl = "https://graph.facebook.com"
-    api_version: Annotated[str, StringConstraints(pattern=r"^v[0-9]{1,3}\.[0-9]{1,2}$")] = "v23.0"
-    phone_number_id: Digits
-    waba_id: Digits
-    display_phone_number: PhoneNumber | None = None
-    access_token: Secret
-    app_secret: Secret
-    verify_token: Secret
-
-
-class TwilioConfig(ChannelConfig):
-    """What both kinds of Twilio channels say."""
-
-    secret_names = frozenset({"auth_token"})
-
+    name: Name
+    kind: Literal["twilio_sms", "twilio_voice"]
     base_url: PublicUrl = "https://api.twilio.com"
-    account_sid: Annotated[str, StringConstraints(pattern=r"^AC[0-9A-Za-z]{1,60}$")]
+    account_sid: Annotated[str, StringConstraints(min_length=2, max_length=64)]
     auth_token: Secret
-    from_number: PhoneNumber | None = None
-
-
-class TwilioSmsConfig(TwilioConfig):
-    """An SMS sender: one number, or a messaging service."""
-
-    kind: Literal["twilio_sms"]
-    messaging_service_sid: Annotated[str, StringConstraints(pattern=r"^MG[0-9A-Za-z]{1,60}$")] | None = None
+    previous_auth_token: Secret | None = None
+    from_number: E164 | None = None
+    messaging_service_sid: Annotated[str, StringConstraints(min_length=2, max_length=64)] | None = None
+    messages_per_second: Speed = 75
+    is_active: bool = True
 
     @model_validator(mode="after")
-    def _has_one_sender(self) -> Self:
+    def _has_one_sender(self) -> "TwilioConfig":
         if (self.from_number is None) == (self.messaging_service_sid is None):
-            raise ValueError("give either from_number or messaging_service_sid")
+            raise ValueError("name either from_number or messaging_service_sid")
         return self
 
 
-class TwilioVoiceConfig(TwilioConfig):
-    """A number that calls; kept for later, and passed over when sending."""
+class EmailConfig(ConfigModel):
+    """An address to write from."""
 
-    kind: Literal["twilio_voice"]
-
-
-class EmailConfig(ChannelConfig):
-    """An address that writes; kept for later, and passed over when sending."""
-
+    name: Name
     kind: Literal["email"]
-    from_email: EmailAddress
+    from_email: Email
+    messages_per_second: Speed = 10
+    is_active: bool = True
 
 
-AnyChannel = Annotated[WhatsAppConfig | TwilioSmsConfig | TwilioVoiceConfig | EmailConfig, Field(discriminator="kind")]
+ChannelConfig = Annotated[WhatsAppConfig | TwilioConfig | EmailConfig, Field(discriminator="kind")]
 
 
 class TemplateConfig(ConfigModel):
-    """A text that the provider approved for a first contact."""
+    """A text that the provider approved."""
 
-    name: TemplateName
+    name: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9_]{1,100}\Z")]
     kind: Literal["whatsapp_cloud"] = "whatsapp_cloud"
-    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")] = "en_US"
+    language: Annotated[str, StringConstraints(pattern=r"\A[a-z]{2,3}(_[A-Za-z0-9]{2,8})*\Z")]
     category: Literal["utility", "marketing", "authentication"] = "utility"
     parameter_format: Literal["named", "positional"] = "named"
-    parameters: list[ParameterName] = Field(default_factory=list, max_length=20)
-    body: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    parameters: Annotated[list[ParameterName], Field(max_length=20)] = Field(default_factory=list)
+    body: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 
     @model_validator(mode="after")
-    def _body_fits_parameters(self) -> Self:
-        wanted = [str(place + 1) for place in range(len(self.parameters))]
-        expected = set(self.parameters if self.parameter_format == "named" else wanted)
-        if set(_VARIABLE.findall(self.body)) != expected:
-            raise ValueError("the variables of body are not those that parameters and parameter_format say")
-        text = self.body.strip()
-        if text.startswith("{{") or text.endswith("}}"):
-            raise ValueError("body must neither begin nor end with a variable")
-        return self
-
-
-class NotifyConfig(ConfigModel):
-    """Who hears of new, answered and stuck leads."""
-
-    email: EmailAddress | None = None
-    webhook_url: PublicUrl | None = None
-    webhook_secret: Secret | None = None
-
-    @model_validator(mode="after")
-    def _reaches_somebody(self) -> Self:
-        if self.email is None and self.webhook_url is None:
-            raise ValueError("give email or webhook_url")
+    def _body_fits_parameters(self) -> "TemplateConfig":
+        problem = template_problem(self.body, self.parameters, self.parameter_format)
+        if problem:
+            raise ValueError(problem)
         return self
 
 
 class CrmConfig(ConfigModel):
     """Where leads are synced to."""
 
-    kind: Literal["http"]
+    kind: Literal["http", "hubspot", "salesforce"]
     base_url: PublicUrl
-    secret: Secret
+    secret: Secret | None = None
+    previous_secret: Secret | None = None
+    is_active: bool = True
+
+    @model_validator(mode="after")
+    def _is_supported(self) -> "CrmConfig":
+        if self.kind != "http":
+            raise ValueError("only the kind http can sync so far")
+        return self
 
 
-def check_channels(value: Sequence[ChannelConfig], document: Mapping[str, Any]) -> Iterable[Mistake]:
-    """Each channel's name stands once."""
-    return _repeated("channels", [channel.name for channel in value])
+class NotifyConfig(ConfigModel):
+    """Who hears of new, answered and stuck leads."""
+
+    email: Email | None = None
+    webhook_url: PublicUrl | None = None
+    webhook_secret: Secret | None = None
+    is_active: bool = True
+
+
+def template_problem(body: str, parameters: Sequence[str], parameter_format: str) -> str | None:
+    """Why the provider would not approve the template, or could not fill it; None when it could."""
+    used = _VARIABLE.findall(body)
+    wanted = list(parameters) if parameter_format == "named" else [str(n + 1) for n in range(len(parameters))]
+    if sorted(set(used)) != sorted(set(wanted)):
+        return "body and parameters name different variables"
+    if len(set(parameters)) != len(parameters):
+        return "parameters name one twice"
+    if body.startswith("{{") or body.endswith("}}"):
+        return "a body neither begins nor ends with a variable"
+    return None
+
+
+def check_channels(value: Sequence[Any], document: Mapping[str, Any]) -> Iterable[Mistake]:
+    """Each name and each number stands once."""
+    seen: set[str] = set()
+    numbers: set[str] = set()
+    for index, channel in enumerate(value):
+        if channel.name in seen:
+            yield Mistake(f"channels[{index}].name", "is the name of an earlier channel")
+        seen.add(channel.name)
+        number = getattr(channel, "phone_number_id", None)
+        if number is not None and number in numbers:
+            yield Mistake(f"channels[{index}].phone_number_id", "is the number of an earlier channel")
+        numbers.add(number or "")
 
 
 def check_templates(value: Sequence[TemplateConfig], document: Mapping[str, Any]) -> Iterable[Mistake]:
-    """Each template's name stands once."""
-    return _repeated("templates", [template.name for template in value])
+    """Each name stands once."""
+    seen: set[str] = set()
+    for index, template in enumerate(value):
+        if template.name in seen:
+            yield Mistake(f"templates[{index}].name", "is the name of an earlier template")
+        seen.add(template.name)
 
 
-def apply_channels(organization_id: UUID, value: Sequence[ChannelConfig]) -> Sequence[Change]:
-    """Each named channel is as the file says; others stay, and are reported."""
-    changes = [_applied_channel(organization_id, channel) for channel in value]
-    names = Channel.objects.filter(organization_id=organization_id).values_list("name", flat=True)
+_SECRETS = ("access_token", "app_secret", "previous_app_secret", "verify_token", "auth_token", "previous_auth_token")
+_COLUMNS = ("name", "kind", "messages_per_second", "is_active")
+
+
+def apply_channels(organization_id: UUID, value: Sequence[Any]) -> Sequence[Change]:
+    """Each named channel is as the file says; channels that the file does not name stay, and are reported."""
+    changes = []
+    for channel in value:
+        given = channel.model_dump(exclude_none=True)
+        values = {
+            "kind": given["kind"],
+            "messages_per_second": given["messages_per_second"],
+            "is_active": given["is_active"],
+            "settings": {name: given[name] for name in given if name not in (*_SECRETS, *_COLUMNS)},
+            "credentials": {name: given[name] for name in given if name in _SECRETS},
+        }
+        identity = {"organization_id": organization_id, "name": channel.name}
+        changes.append(store(Channel, path=f"channels.{channel.name}", identity=identity, values=values))
+    existing = Channel.objects.filter(organization_id=organization_id).values_list("name", flat=True)
     senders.forget()
-    return [*changes, *kept([f"channels.{name}" for name in names], [change.path for change in changes])]
+    return [*changes, *kept([f"channels.{name}" for name in existing], [change.path for change in changes])]
 
 
 def apply_templates(organization_id: UUID, value: Sequence[TemplateConfig]) -> Sequence[Change]:
-    """Each named template is as the file says; others stay, and are reported."""
+    """Each named template is as the file says; templates that the file does not name stay, and are reported."""
     changes = [
         store(
             MessageTemplate,
@@ -172,57 +196,32 @@ def apply_templates(organization_id: UUID, value: Sequence[TemplateConfig]) -> S
         )
         for template in value
     ]
-    names = MessageTemplate.objects.filter(organization_id=organization_id).values_list("name", flat=True)
+    existing = MessageTemplate.objects.filter(organization_id=organization_id).values_list("name", flat=True)
     senders.forget()
-    return [*changes, *kept([f"templates.{name}" for name in names], [change.path for change in changes])]
+    return [*changes, *kept([f"templates.{name}" for name in existing], [change.path for change in changes])]
+
+
+def apply_crm(organization_id: UUID, value: CrmConfig) -> Sequence[Change]:
+    """The organization's CRM is as the file says."""
+    secrets = {name: found for name in ("secret", "previous_secret") if (found := getattr(value, name))}
+    values = {"kind": value.kind, "base_url": value.base_url, "is_active": value.is_active, "credentials": secrets}
+    return [store(CrmConnection, path="crm", identity={"organization_id": organization_id}, values=values)]
 
 
 def apply_notify(organization_id: UUID, value: NotifyConfig) -> Sequence[Change]:
-    """Notices go where the file says."""
-    values: dict[str, object] = {
+    """Who hears of leads is as the file says."""
+    values = {
         "email": value.email or "",
         "webhook_url": value.webhook_url or "",
-        "credentials": {"secret": value.webhook_secret} if value.webhook_secret else None,
+        "is_active": value.is_active,
+        "credentials": {"secret": value.webhook_secret} if value.webhook_secret else {},
     }
     return [store(NotifySettings, path="notify", identity={"organization_id": organization_id}, values=values)]
 
 
-def apply_crm(organization_id: UUID, value: CrmConfig) -> Sequence[Change]:
-    """Leads are synced where the file says."""
-    values: dict[str, object] = {
-        "kind": value.kind,
-        "base_url": value.base_url,
-        "credentials": {"secret": value.secret},
-    }
-    return [store(CrmConnection, path="crm", identity={"organization_id": organization_id}, values=values)]
-
-
-def _applied_channel(organization_id: UUID, channel: ChannelConfig) -> Change:
-    given = channel.model_dump(exclude_none=True)
-    common = {"name", "kind", "messages_per_second", "is_active"}
-    return store(
-        Channel,
-        path=f"channels.{channel.name}",
-        identity={"organization_id": organization_id, "name": channel.name},
-        values={
-            "kind": given["kind"],
-            "messages_per_second": channel.messages_per_second or channel.default_speed,
-            "is_active": channel.is_active,
-            "settings": {key: given[key] for key in given if key not in common | channel.secret_names},
-            "credentials": {key: given[key] for key in given if key in channel.secret_names},
-        },
-    )
-
-
-def _repeated(section: str, names: Sequence[str]) -> Iterable[Mistake]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Mistake(f"{section}[{index}].name", "is the name of an earlier one")
-
-
 SECTIONS = (
-    FunctionSection(key="channels", shape=list[AnyChannel], apply=apply_channels, check=check_channels),
+    FunctionSection(key="channels", shape=list[ChannelConfig], apply=apply_channels, check=check_channels),
     FunctionSection(key="templates", shape=list[TemplateConfig], apply=apply_templates, check=check_templates),
-    FunctionSection(key="notify", shape=NotifyConfig, apply=apply_notify),
     FunctionSection(key="crm", shape=CrmConfig, apply=apply_crm),
+    FunctionSection(key="notify", shape=NotifyConfig, apply=apply_notify),
 )
