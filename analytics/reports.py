@@ -17,7 +17,7 @@ class CountRow(NamedTuple):
     channel: str
     measure: str
     detail: str
-    count: int
+    amount: int
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class FirstResponse:
     buckets: Counter[int] = field(default_factory=Counter)
 
     def add(self, row: CountRow) -> None:
-        """The row's count is part of these figures."""
+        """The row's amount is part of these figures."""
         by_key = {
             "greeted": (self.greeted, row.channel),
             "fallback": (self.fallbacks, row.detail),
@@ -52,11 +52,11 @@ class FirstResponse:
         }
         if row.measure in by_key:
             counter, key = by_key[row.measure]
-            counter[key] += row.count
+            counter[key] += row.amount
         elif row.measure == "bucket":
-            self.buckets[int(row.detail)] += row.count
+            self.buckets[int(row.detail)] += row.amount
         elif row.measure in _PLAIN:
-            setattr(self, _PLAIN[row.measure], getattr(self, _PLAIN[row.measure]) + row.count)
+            setattr(self, _PLAIN[row.measure], getattr(self, _PLAIN[row.measure]) + row.amount)
 
     @property
     def greeted_count(self) -> int:
@@ -67,6 +67,31 @@ class FirstResponse:
     def under_2s_share(self) -> float | None:
         """The share of greeted leads that were answered in less than 2 s; None when none was greeted."""
         return self.under_2s / self.greeted_count if self.greeted_count else None
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What was counted by channel or reason, as a line of words each, the most frequent first."""
+        counters = {
+            "greeted": self.greeted,
+            "fallbacks": self.fallbacks,
+            "suppressed": self.suppressed,
+            "failed": self.failed,
+        }
+        return {
+            name: ", ".join(f"{key or 'unknown'} {number}" for key, number in counter.most_common())
+            for name, counter in counters.items()
+        }
+
+    @property
+    def under_2s_percent(self) -> str | None:
+        """The share for people, cut and not rounded: 100 only when it was every one."""
+        share = self.under_2s_share
+        return None if share is None else f"{int(share * 1000) / 10:g}"
+
+    @property
+    def under_2s_width(self) -> int:
+        """The share as the width of a bar, 0 to 100."""
+        return int((self.under_2s_share or 0) * 100)
 
     @property
     def p50_ms(self) -> int | None:

@@ -17,6 +17,7 @@ class LlmConnectionForm(SecretsWriteOnly):
     """The language model; its key is taken and never shown."""
 
     secret_names: ClassVar = ("api_key",)
+    api_key = forms.CharField(required=False)  # declared so that the page can place it; its base makes it write-only
 
     class Meta:
         model = LlmConnection

@@ -93,10 +93,11 @@ def conversations_of(organization_id: UUID) -> "QuerySet[Conversation]":
 
 def _model(llm: LlmConnection) -> Model:
     provider = LlmProvider(llm.provider)
+    api_key = llm.credentials.get("api_key") if llm.credentials else None
     return model_of(
         provider.value,
         base_url=llm.base_url or _DEFAULT_URLS.get(provider, ""),
-        api_key=str((llm.credentials or {}).get("api_key") or ""),
+        api_key=str(api_key or ""),
         model=llm.model,
         max_tokens_field=llm.max_tokens_field,
     )

@@ -22,7 +22,7 @@ class FirstResponseQuery(serializers.Serializer[Any]):
 
     from_day = serializers.DateField(required=False)
     to_day = serializers.DateField(required=False)
-    source = serializers.CharField(required=False, max_length=64)
+    source = serializers.CharField(required=False, max_length=64)  # type: ignore[assignment]
 
     def get_fields(self) -> dict[str, Any]:
         """`from` and `to` on the wire."""
@@ -45,7 +45,7 @@ class FirstResponseRow(serializers.Serializer[Any]):
     """How the leads of one day and source were answered; times in milliseconds."""
 
     day = serializers.DateField(allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     captured = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     greeted = serializers.IntegerField()
@@ -65,7 +65,7 @@ class FirstResponseRow(serializers.Serializer[Any]):
 class FirstResponseAnswer(serializers.Serializer[Any]):
     """The report: one row for each day and source, newest day first, and all of them together."""
 
-    data = FirstResponseRow(many=True)
+    data = FirstResponseRow(many=True)  # type: ignore[assignment]
     total = FirstResponseRow()
 
 
