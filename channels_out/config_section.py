@@ -23,10 +23,10 @@ def _email(value: str) -> str:
 
 
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
-Digits = Annotated[str, StringConstraints(pattern=r"\A[0-9]{1,30}\Z")]
-E164 = Annotated[str, StringConstraints(pattern=r"\A\+[1-9][0-9]{6,14}\Z")]
+Digits = Annotated[str, StringConstraints(pattern=r"\A[0-9]{1,30}\z")]
+E164 = Annotated[str, StringConstraints(pattern=r"\A\+[1-9][0-9]{6,14}\z")]
 Speed = Annotated[int, Field(ge=1, le=10_000)]
-ParameterName = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z")]
+ParameterName = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9_]{0,39}\z")]
 _VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
 
 
@@ -36,7 +36,7 @@ class WhatsAppConfig(ConfigModel):
     name: Name
     kind: Literal["whatsapp_cloud"]
     base_url: PublicUrl = "https://graph.facebook.com"
-    api_version: Annotated[str, StringConstraints(pattern=r"\Av[0-9]{1,3}\.[0-9]{1,2}\Z")] = "v23.0"
+    api_version: Annotated[str, StringConstraints(pattern=r"\Av[0-9]{1,3}\.[0-9]{1,2}\z")] = "v23.0"
     phone_number_id: Digits
     waba_id: Digits
     display_phone_number: E164 | None = None
@@ -85,9 +85,9 @@ ChannelConfig = Annotated[WhatsAppConfig | TwilioConfig | EmailConfig, Field(dis
 class TemplateConfig(ConfigModel):
     """A text that the provider approved."""
 
-    name: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9_]{1,100}\Z")]
+    name: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9_]{1,100}\z")]
     kind: Literal["whatsapp_cloud"] = "whatsapp_cloud"
-    language: Annotated[str, StringConstraints(pattern=r"\A[a-z]{2,3}(_[A-Za-z0-9]{2,8})*\Z")]
+    language: Annotated[str, StringConstraints(pattern=r"\A[a-z]{2,3}(_[A-Za-z0-9]{2,8})*\z")]
     category: Literal["utility", "marketing", "authentication"] = "utility"
     parameter_format: Literal["named", "positional"] = "named"
     parameters: Annotated[list[ParameterName], Field(max_length=20)] = Field(default_factory=list)
