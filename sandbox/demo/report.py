@@ -16,8 +16,7 @@ _SEGMENTS = (
     ("model", ("model answered",)),
     ("channel", ("channel accepted",)),
 )
-_WIDTHS = {"who": 20, "channel": 9, "ms": 8, "end": 31}
-# Keeps a right-to-left name from turning the rest of the line around.
+_WIDTHS = {"who": 20, "channel": 9, "ms": 8, "end": 34}
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _TARGET_MS = 2000
 
@@ -27,7 +26,8 @@ class Report:
 
     def __init__(self) -> None:
         self._is_coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._columns = shutil.get_terminal_size((150, 40)).columns
+        # What goes into a file or a log is not cut.
+        self._columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 500
 
     def say(self, text: str = "") -> None:
         """One line."""
@@ -51,7 +51,7 @@ class Report:
     def line(self, followed: Followed, end: str, *, is_expected: bool) -> None:
         """One lead: mark, who, channel, milliseconds by segment, the end it reached and what it shows."""
         mark = self.paint("✓", "green") if is_expected else self.paint("✗", "red", "bold")
-        name = f"{_ISOLATE}{padded(followed.sample.name, _WIDTHS['who'])}{_END_OF_ISOLATE}"
+        name = isolated(padded(followed.sample.name, _WIDTHS["who"]))
         times = "".join(self._time(followed.segment_ms(*names)) for _, names in _SEGMENTS)
         total = self._time(followed.first_response_ms, is_total=True)
         colour = "red" if not is_expected else "cyan" if end.startswith("greeted") else "yellow"
@@ -101,6 +101,12 @@ class Report:
         for name, address in addresses.items():
             self.say(f"  {self.paint(f'{name:<12}', 'dim')}{address}")
         self.say()
+
+
+def isolated(text: str) -> str:
+    """The text between marks, if it has right-to-left letters, so that they do not turn the rest of the line around."""
+    is_turned = any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+    return f"{_ISOLATE}{text}{_END_OF_ISOLATE}" if is_turned else text
 
 
 def padded(text: str, width: int) -> str:

@@ -102,6 +102,15 @@ def copies_are_one(followed: Followed) -> bool:
     return len(ids) == 1 and [answer.status for answer in answers].count(202) == 1
 
 
+def merged(ledgers: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """One ledger of several accounts': by recipient, then by provider."""
+    together: dict[str, dict[str, Any]] = {}
+    for ledger in ledgers:
+        for to, providers in ledger.items():
+            together.setdefault(to, {}).update(providers)
+    return together
+
+
 def ledger_breaches(accepted: Mapping[str, Mapping[str, Mapping[str, Any]]], followed: Iterable[Followed]) -> list[str]:
     """What the providers' own ledger says against the run, in words without names; empty if nothing.
 
