@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     ("Conversations", (("conversations", "conversation", "forum"),)),
+    ("Reports", (("analytics", "leadstat", "speed"),)),
     (
         "Delivery",
         (
