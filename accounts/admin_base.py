@@ -16,6 +16,7 @@ from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts import selectors
 from accounts.access import access_of
@@ -60,17 +61,23 @@ class SecretsWriteOnly(ScopedModelForm):
     secret_names: ClassVar[tuple[str, ...]] = ()
     secrets_field: ClassVar[str] = "credentials"
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """The inputs are declared, so that a page's fields and fieldsets can name them."""
+        super().__init_subclass__(**kwargs)
+        for name in cls.__dict__.get("secret_names", ()):
+            cls.declared_fields[name] = forms.CharField(
+                required=False,
+                max_length=4000,
+                widget=UnfoldAdminPasswordWidget(render_value=False, attrs={"autocomplete": "new-password"}),
+            )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         stored = getattr(self.instance, self.secrets_field, None) or {}
         for name in self.secret_names:
-            hint = "Stored. Leave empty to keep it." if stored.get(name) else "Not set."
-            self.fields[name] = forms.CharField(
-                required=False,
-                help_text=hint,
-                max_length=4000,
-                widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-            )
+            if name in self.fields:
+                hint = "Stored. Leave empty to keep it." if stored.get(name) else "Not set."
+                self.fields[name].help_text = hint
 
     def save(self, commit: bool = True) -> Any:
         """The row holds the secrets that were typed in, and the others as they were."""
@@ -184,7 +191,12 @@ class ScopedStackedInline(_Scoped, StackedInline):  # type: ignore[misc]
 
     form = ScopedModelForm
     extra = 0
-    get_formset = ScopedTabularInline.get_formset
+
+    def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
+        """A formset whose new rows belong to the current organization."""
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.current_organization_id = access_of(request).current_id
+        return formset
 
 
 class ScopedModelAdmin(_Scoped, ModelAdmin):  # type: ignore[misc]

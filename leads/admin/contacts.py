@@ -1,0 +1,239 @@
+"""The pages of contacts, of what they agreed to, and of contacts that may be one person."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+
+from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline
+from accounts.audit import user_actor
+from accounts.models import Role
+from leads import consent, handling
+from leads.models import ConsentRecord, Contact, Identity, Lead, MergeSuggestion, Suppression, Touch
+from swiftex import clock
+from swiftex.ids import public_id
+
+SEND_COLOURS = {"may be messaged": "success", "opted out": "danger"}
+
+
+class _Shown(ScopedTabularInline):
+    """Rows that are read here and written elsewhere."""
+
+    add_role = change_role = delete_role = None
+
+
+class IdentityInline(_Shown):
+    """How the contact is known."""
+
+    model = Identity
+    fields = ("kind", "value", "first_seen_at")
+    readonly_fields = fields
+    verbose_name_plural = "Identities"
+
+
+class ConsentInline(_Shown):
+    """The ledger of what the person agreed to."""
+
+    model = ConsentRecord
+    fields = ("at", "status", "channel", "source", "evidence")
+    readonly_fields = fields
+    ordering = ("-at",)
+    verbose_name_plural = "Consent"
+
+
+class LeadInline(_Shown):
+    """The contact's leads."""
+
+    model = Lead
+    fields = ("received_at", "source", "campaign", "status", "greeting_state")
+    readonly_fields = fields
+    ordering = ("-received_at",)
+    show_change_link = True
+    verbose_name_plural = "Leads"
+
+
+@admin.register(Contact)
+class ContactAdmin(ScopedModelAdmin):
+    """People."""
+
+    add_role = delete_role = None
+    change_role = Role.AGENT
+    list_display = ("person", "phone", "email", "region", "sending", "created_at")
+    list_filter = ("region", ("opted_out_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "phone", "email")
+    ordering = ("-created_at",)
+    fields = (
+        "public_id", "name", ("first_name", "last_name"), ("phone", "email"), ("region", "timezone"), "sending",
+        "opted_out_at", "opt_out_source", "created_at",
+    )  # fmt: skip
+    readonly_fields = (
+        "public_id", "phone", "email", "region", "sending", "opted_out_at", "opt_out_source", "created_at",
+    )  # fmt: skip
+    inlines = (LeadInline, ConsentInline, IdentityInline)
+    actions = ("opt_out_chosen", "opt_in_chosen")
+    actions_detail = ("opt_out_this", "opt_in_this")
+
+    @display(description="name", ordering="name")
+    def person(self, contact: Contact) -> str:
+        """The person's name, or how else they are known."""
+        return contact.name or contact.phone or contact.email
+
+    @display(description="messages", ordering="opted_out_at", label=SEND_COLOURS)
+    def sending(self, contact: Contact) -> str:
+        """Whether anything may be sent."""
+        return "opted out" if contact.is_opted_out else "may be messaged"
+
+    @display(description="id")
+    def public_id(self, contact: Contact) -> str:
+        """The id by which the API knows the contact."""
+        return public_id("con", contact.id)
+
+    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Agents and everyone above may note what a person said."""
+        return self._may(request, Role.AGENT, None)
+
+    @admin.action(description="Opt out of everything", permissions=["act"])
+    def opt_out_chosen(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+        """Nothing more is sent to them."""
+        self._change_consent(request, queryset, is_opted_out=True)
+
+    @admin.action(description="Opt in again", permissions=["act"])
+    def opt_in_chosen(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+        """They may be messaged again."""
+        self._change_consent(request, queryset, is_opted_out=False)
+
+    @action(
+        description="Opt out",
+        permissions=["act"],
+        dialog={
+            "title": "Opt this person out?",
+            "description": "Nothing more is sent, on any channel; what is queued is called off.",
+            "form_class": None,
+            "form_submit_text": "Opt out",
+        },
+    )
+    def opt_out_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        """Nothing more is sent to this person."""
+        self.opt_out_chosen(request, self.get_queryset(request).filter(pk=object_id))
+        return HttpResponseRedirect(reverse("admin:leads_contact_change", args=[object_id]))
+
+    @action(
+        description="Opt in again",
+        permissions=["act"],
+        dialog={
+            "title": "Opt this person in again?",
+            "description": "Only if the person asked for it: your name is kept with this entry.",
+            "form_class": None,
+            "form_submit_text": "Opt in",
+        },
+    )
+    def opt_in_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
+        """This person may be messaged again."""
+        self.opt_in_chosen(request, self.get_queryset(request).filter(pk=object_id))
+        return HttpResponseRedirect(reverse("admin:leads_contact_change", args=[object_id]))
+
+    def _change_consent(self, request: HttpRequest, queryset: QuerySet[Contact], *, is_opted_out: bool) -> None:
+        at = clock.now()
+        change = consent.opt_out if is_opted_out else consent.opt_in
+        changed = 0
+        for contact in queryset.order_by("pk"):
+            with transaction.atomic():
+                changed += change(
+                    organization_id=contact.organization_id,
+                    contact_id=contact.id,
+                    channel_kind=None,
+                    source="admin",
+                    evidence={"by": user_actor(request.user.pk)},
+                    at=at,
+                )
+        words = "opted out" if is_opted_out else "may be messaged again"
+        messages.success(request, f"{changed} {'contact' if changed == 1 else 'contacts'}: {words}.")
+
+
+@admin.register(ConsentRecord)
+class ConsentRecordAdmin(ReadOnlyScopedAdmin):
+    """The ledger of consent: read only, for ever."""
+
+    list_display = ("at", "contact", "status", "channel", "source")
+    list_filter = ("status", "channel")
+    search_fields = ("=contact__id", "contact__phone", "contact__email")
+    ordering = ("-at",)
+    date_hierarchy = "at"
+    fields = ("at", "contact", "status", "channel", "purpose", "source", "evidence")
+    readonly_fields = fields
+
+
+@admin.register(Touch)
+class TouchAdmin(ReadOnlyScopedAdmin):
+    """Every submission, for attribution."""
+
+    list_display = ("received_at", "source", "campaign", "external_id", "contact", "lead")
+    list_filter = ("source", "consent")
+    list_select_related = ("source", "contact", "lead")
+    search_fields = ("=external_id", "campaign", "=lead__id")
+    ordering = ("-received_at",)
+    date_hierarchy = "received_at"
+    fields = ("received_at", "source", "campaign", "external_id", "utm", "consent", "contact", "lead")
+    readonly_fields = fields
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyScopedAdmin):
+    """Identities that nothing may be sent to; only their hashes are kept."""
+
+    list_display = ("kind", "shown_hash", "reason", "since")
+    list_filter = ("kind", "reason")
+    ordering = ("-since",)
+    fields = ("kind", "value_hash", "reason", "since")
+    readonly_fields = fields
+
+    @display(description="hash")
+    def shown_hash(self, suppression: Suppression) -> str:
+        """Enough of the hash to tell two apart."""
+        return f"{suppression.value_hash[:12]}..."
+
+
+@admin.register(MergeSuggestion)
+class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
+    """Contacts that one submission matched at once."""
+
+    list_display = ("contact_link", "other_link", "suggested_at", "dismissed_at")
+    list_filter = (("dismissed_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("contact", "other")
+    ordering = ("-suggested_at",)
+    fields = ("contact_link", "other_link", "suggested_at", "dismissed_at")
+    readonly_fields = fields
+    actions = ("dismiss",)
+
+    @display(description="contact")
+    def contact_link(self, suggestion: MergeSuggestion) -> str:
+        """The contact whose phone matched."""
+        return _link(suggestion.contact)
+
+    @display(description="perhaps the same as")
+    def other_link(self, suggestion: MergeSuggestion) -> str:
+        """The contact whose e-mail matched."""
+        return _link(suggestion.other)
+
+    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Agents and everyone above may settle suggestions."""
+        return self._may(request, Role.AGENT, None)
+
+    @admin.action(description="They are two people", permissions=["act"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[MergeSuggestion]) -> None:
+        """The suggestions are settled."""
+        at = clock.now()
+        for row in queryset:
+            handling.dismiss_suggestion(organization_id=row.organization_id, suggestion_id=row.id, at=at)
+        messages.success(request, "Settled.")
+
+
+def _link(contact: Contact) -> Any:
+    url = reverse("admin:leads_contact_change", args=[contact.id])
+    name = contact.name or contact.phone or contact.email or str(contact)
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, name)
