@@ -44,18 +44,20 @@ def check_text(text: str, environment: Mapping[str, str]) -> dict[str, Any]:
 
     Reads nothing but its arguments: no database.
     """
-    document = read_document(text, environment)
+    document, mistakes = read_document(text, environment)
+    doubtful = {mistake.path for mistake in mistakes}
     known = {ORGANIZATION_KEY: OrganizationConfig} | {section.key: section.shape for section in sections()}
-    mistakes = list(_unknown_keys(document, known))
+    mistakes += _unknown_keys(document, known)
     values: dict[str, Any] = {}
     for key, shape in known.items():
         if key in document:
-            _validate(key, shape, document[key], values, mistakes)
+            found = _validate(key, shape, document[key], values)
+            mistakes += (mistake for mistake in found if mistake.path not in doubtful)
     if ORGANIZATION_KEY not in document:
         mistakes.append(Mistake(ORGANIZATION_KEY, "is required"))
     for section in sections():
         if section.key in values:
-            mistakes.extend(section.check(values[section.key], values))
+            mistakes += (found for found in section.check(values[section.key], values) if found.path not in doubtful)
     if mistakes:
         raise ConfigurationRefused(*mistakes)
     return values
@@ -126,8 +128,9 @@ def _unknown_keys(document: Iterable[str], known: Iterable[str]) -> Iterator[Mis
             yield Mistake(key, f"unknown key; did you mean `{near[0]}`?" if near else "unknown key")
 
 
-def _validate(key: str, shape: Any, raw: object, values: dict[str, Any], mistakes: list[Mistake]) -> None:
+def _validate(key: str, shape: Any, raw: object, values: dict[str, Any]) -> list[Mistake]:
     try:
         values[key] = TypeAdapter(shape).validate_python(raw)
     except ValidationError as error:
-        mistakes.extend(mistakes_of(key, raw, error))
+        return list(mistakes_of(key, raw, error))
+    return []

@@ -16,8 +16,12 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _MAX_NODES = 100_000
 
 
-def read_document(text: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The file's values by top-level key; raises ConfigurationRefused with all that is wrong so far."""
+def read_document(text: str, environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Mistake]]:
+    """The file's values by top-level key, and what is wrong with its variables.
+
+    With a mistake among them the values are good for finding more mistakes, and for nothing else.
+    Raises ConfigurationRefused for a file that is no such mapping.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -28,10 +32,7 @@ def read_document(text: str, environment: Mapping[str, str]) -> dict[str, Any]:
     if mistakes:
         raise ConfigurationRefused(*mistakes)
     document = _construct(root)
-    filled = substitute(document, environment, "", mistakes)
-    if mistakes:
-        raise ConfigurationRefused(*mistakes)
-    return dict(filled)
+    return dict(substitute(document, environment, "", mistakes)), mistakes
 
 
 def substitute(value: Any, environment: Mapping[str, str], path: str, mistakes: list[Mistake]) -> Any:
@@ -65,7 +66,7 @@ def _substitute_text(text: str, environment: Mapping[str, str], path: str, mista
             mistakes.append(Mistake(path, "has a `${` that is no ${NAME}; write `$${` for the characters themselves"))
         elif not environment.get(name):
             mistakes.append(Mistake(path, f"the environment variable {name} is not set"))
-        return environment.get(name, "")
+        return environment.get(name) or name
 
     return _VARIABLE.sub(replacement, text)
 

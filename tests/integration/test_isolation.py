@@ -19,7 +19,7 @@ from accounts.models import Organization, OrganizationOwned, Role
 from swiftex.ids import public_id
 from tests.integration.isolation_world import CANARY, owned_models, populate, snapshot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 # Routes that answer without a key or a login: each with the reason.
 OPEN_ROUTES = {
