@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from accounts import selectors
-from accounts.models import Role
+from accounts.models import Role as Role  # pages of other apps name the role they ask for by it
 
 SESSION_KEY = "organization_id"
 _ATTRIBUTE = "_swiftex_access"

@@ -45,11 +45,11 @@ class SourceConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "SourceConfig":
-        if self.kind == SourceKind.GOOGLE_LEADS and self.google_key is None:
+        if self.kind == "google_leads" and self.google_key is None:
             raise ValueError("a source of the kind google_leads needs its google_key")
-        if self.kind != SourceKind.GOOGLE_LEADS and self.google_key is not None:
+        if self.kind != "google_leads" and self.google_key is not None:
             raise ValueError("google_key belongs to a source of the kind google_leads")
-        if self.kind != SourceKind.FORM and self.fields is not None:
+        if self.kind != "form" and self.fields is not None:
             raise ValueError("fields belong to a source of the kind form")
         if self.fields is not None and not {"phone", "email"} & set(self.fields):
             raise ValueError("a form asks for phone or email, or nobody could be answered")
@@ -77,7 +77,7 @@ def apply_sources(organization_id: UUID, value: Sequence[SourceConfig]) -> Seque
 
 
 def _applied(organization_id: UUID, source: SourceConfig) -> Change:
-    is_form = source.kind == SourceKind.FORM
+    is_form = source.kind == "form"
     text = source.consent_text
     return store(
         LeadSource,

@@ -66,7 +66,7 @@ def greet_again(*, organization_id: UUID, lead_id: UUID, at: datetime) -> None:
         if status == "spam":
             raise CannotGreet("it is set aside as spam")
         if refusal is not None:
-            raise CannotGreet({Refusal.OPTED_OUT: "the person opted out"}.get(refusal, "the person did not consent"))
+            raise CannotGreet("the person opted out" if refusal == Refusal.OPTED_OUT else "the person did not consent")
         if state == "greeted":
             raise CannotGreet("it was greeted")
         _owe_greeting(organization_id, lead_id, at)

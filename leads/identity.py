@@ -140,7 +140,7 @@ def _possible(written: str, default_region: str) -> phonenumbers.PhoneNumber | N
 
 def _region(number: phonenumbers.PhoneNumber) -> str | None:
     region = phonenumbers.region_code_for_number(number) or phonenumbers.region_code_for_country_code(
-        number.country_code
+        number.country_code or 0
     )
     return region if region.isalpha() and region != "ZZ" else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg import errors as postgres_errors
 
-from accounts.models import Organization
 from accounts.selectors import organization_by_id
 from leads import identity, sql
 from leads.choices import ConsentStatus, GreetingState, LeadConsent, LeadStatus, Refusal
@@ -21,6 +20,9 @@ from leads.suppression import hashes_of
 from routing import events, rulebook
 from swiftex.database import fetch_all
 from swiftex.ids import new_id, public_id
+
+if TYPE_CHECKING:
+    from accounts.models import Organization
 
 Result = TypeVar("Result")
 
@@ -97,7 +99,7 @@ def retry_races(work: Callable[[], Result]) -> Result:
 class Prepared:
     """A submission that was checked and decided upon, ready to be stored; no statement was needed for it."""
 
-    organization: Organization
+    organization: "Organization"
     source: SourceFacts
     submission: CheckedSubmission
     decision: rulebook.Decision

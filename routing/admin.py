@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
+from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin
-from accounts.models import Role
 from routing import dead_letters
 from routing.job_states import JobState
 from routing.models import DeadJob, Event, Job, JobHistory

@@ -1,18 +1,17 @@
 """The pages of contacts, of what they agreed to, and of contacts that may be one person."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
+from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline
 from accounts.audit import user_actor
-from accounts.models import Role
 from leads import consent, handling
 from leads.models import ConsentRecord, Contact, Identity, Lead, MergeSuggestion, Suppression, Touch
 from swiftex import clock
@@ -211,12 +210,12 @@ class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
     actions = ("dismiss",)
 
     @display(description="contact")
-    def contact_link(self, suggestion: MergeSuggestion) -> str:
+    def contact_link(self, suggestion: MergeSuggestion) -> SafeString:
         """The contact whose phone matched."""
         return _link(suggestion.contact)
 
     @display(description="perhaps the same as")
-    def other_link(self, suggestion: MergeSuggestion) -> str:
+    def other_link(self, suggestion: MergeSuggestion) -> SafeString:
         """The contact whose e-mail matched."""
         return _link(suggestion.other)
 
@@ -233,7 +232,7 @@ class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
         messages.success(request, "Settled.")
 
 
-def _link(contact: Contact) -> Any:
+def _link(contact: Contact) -> SafeString:
     url = reverse("admin:leads_contact_change", args=[contact.id])
     name = contact.name or contact.phone or contact.email or str(contact)
     return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, name)

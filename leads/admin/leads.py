@@ -15,9 +15,8 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
-from accounts.access import access_of
+from accounts.access import Role, access_of
 from accounts.admin_base import ScopedModelAdmin, ScopedStackedInline, ScopedTabularInline
-from accounts.models import Role
 from leads import handling
 from leads.admin.export import LeadResource
 from leads.admin.forms import LeadForm, NewLeadForm
@@ -351,7 +350,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
         }
         return render(request, "admin/leads/lead/add.html", context)
 
-    def _capture(self, organization_id: UUID, values: dict[str, str]) -> Any:
+    def _capture(self, organization_id: UUID, values: dict[str, Any]) -> Any:
         received_at = clock.now()
         _, is_new = LeadSource.objects.get_or_create(
             organization_id=organization_id, key=_BY_HAND, defaults={"kind": SourceKind.ADMIN.value}

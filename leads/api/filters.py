@@ -24,7 +24,8 @@ def filtered(rows: QuerySet[Row], request: Request, readers: Mapping[str, tuple[
     readers: parameter to (lookup of the ORM, reader of the text, which raises ValueError with the reason).
     """
     lookups: dict[str, Any] = {}
-    for name, text in request.query_params.items():
+    for name in request.query_params:
+        text = request.query_params.get(name) or ""
         if name in _PAGING:
             continue
         if name not in readers:

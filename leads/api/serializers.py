@@ -28,7 +28,9 @@ def _text(max_length: int, **kwargs: Any) -> serializers.CharField:
 class LeadSubmissionSerializer(serializers.Serializer[Submission]):
     """A lead as its source hands it over. A phone number or an e-mail address is needed."""
 
-    source = serializers.CharField(max_length=MAX_SOURCE_KEY_CHARS, help_text="Key of a source of the organization.")
+    source = serializers.CharField(  # type: ignore[assignment]  # the base class has a `source` of its own
+        max_length=MAX_SOURCE_KEY_CHARS, help_text="Key of a source of the organization."
+    )
     campaign = _text(MAX_CAMPAIGN_CHARS)
     external_id = _text(MAX_EXTERNAL_ID_CHARS, help_text="The source's own id; the same one again is a duplicate.")
     name = _text(MAX_NAME_CHARS)
@@ -51,13 +53,14 @@ _TEXTS = ("campaign", "external_id", "name", "first_name", "last_name", "phone",
 def read_submission(data: object, *, organization_id: UUID) -> Submission:
     """The submission in `data`, of bounded shape and size; raises ValidationError naming each field at fault."""
     values: dict[str, Any] = _READER.run_validation(data)
+    texts: dict[str, Any] = {name: values.get(name) or "" for name in _TEXTS}
     return Submission(
         organization_id=organization_id,
         source_key=values["source"],
         attributes=values.get("attributes") or {},
         utm=values.get("utm") or {},
         consent=values.get("consent"),
-        **{name: values.get(name) or "" for name in _TEXTS},
+        **texts,
     )
 
 
@@ -112,7 +115,7 @@ class LeadSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     url = serializers.URLField()
     contact_id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     source_kind = serializers.CharField()
     campaign = serializers.CharField(allow_null=True)
     external_id = serializers.CharField(allow_null=True)
@@ -168,7 +171,7 @@ class SegmentSerializer(serializers.Serializer[Any]):
     """A stretch of the way to the first message."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     start_ms = serializers.FloatField()
     ms = serializers.FloatField()
     slowest = serializers.BooleanField()
@@ -180,7 +183,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     ms = serializers.FloatField()
     type = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class TimelineSerializer(serializers.Serializer[Any]):

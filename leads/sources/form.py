@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.core import signing
 
-from accounts.models import Organization
 from accounts.selectors import organization_by_id, organization_id_by_slug
 from leads.choices import ConsentRule, SourceKind
 from leads.identity import MAX_EMAIL_CHARS, MAX_PHONE_CHARS
@@ -24,6 +24,9 @@ from leads.submission import (
 )
 from leads.suppression import hash_of
 from swiftex.coordination import windows
+
+if TYPE_CHECKING:
+    from accounts.models import Organization
 
 # Off the screen and out of the tab order: only something that fills in every field fills this one.
 HONEYPOT = "company_fax"
@@ -72,7 +75,7 @@ KNOWN_FIELDS = {
 class HostedForm:
     """A form source with its organization and its address."""
 
-    organization: Organization
+    organization: "Organization"
     source: SourceFacts
 
     @property
