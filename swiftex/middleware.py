@@ -108,7 +108,7 @@ def _problem() -> dict[str, object]:
         "type": "https://swiftex.dev/problems/unavailable",
         "title": "Swiftex cannot store anything right now; ask again",
         "status": 503,
-        "detail": "Nothing of this request was stored.",
+        "detail": "Ask again in a moment, best with an Idempotency-Key: then nothing is stored twice.",
         "correlation_id": correlation.request_id.get(),
     }
 

@@ -166,7 +166,7 @@ def _as_api_exception(error: Exception) -> APIException | None:
 class _Unavailable(APIException):
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "unavailable"
-    default_detail = "Nothing of this request was stored."
+    default_detail = "Ask again in a moment, best with an Idempotency-Key: then nothing is stored twice."
     wait = float(RETRY_WHEN_UNAVAILABLE_S)
 
 
