@@ -1,12 +1,23 @@
 """The sections `llm` and `greeting` of the configuration file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from accounts.config_sections import Change, ConfigModel, FunctionSection, Mistake, Name, PublicUrl, Secret, store
+from accounts.config_sections import (
+    Change,
+    ConfigModel,
+    ConfigurationRefused,
+    FunctionSection,
+    Mistake,
+    Name,
+    PublicUrl,
+    Secret,
+    store,
+)
+from channels_out import senders
 from conversations.engine.guard import clean
 from conversations.engine.prompts import PARAMETER_NAMES
 from conversations.models import GreetingSettings, LlmConnection
@@ -64,18 +75,28 @@ def check_llm(value: LlmSection, document: Mapping[str, Any]) -> Iterable[Mistak
 
 
 def check_greeting(value: GreetingSection, document: Mapping[str, Any]) -> Iterable[Mistake]:
-    """Every channel and the template are named in the file, and the template asks for nothing we don't have."""
-    channels = {channel.name for channel in document.get("channels") or ()}
+    """Channels and template are among those that the file defines, if it defines any, and the template fits."""
+    channels = {channel.name: channel for channel in document.get("channels") or ()}
+    templates = {template.name: template.parameters for template in document.get("templates") or ()}
+    if channels:
+        yield from _unknown_channels(value, channels)
+    if templates:
+        yield from _unfit_template(value, templates)
+
+
+def _unknown_channels(value: GreetingSection, known: Container[str]) -> Iterator[Mistake]:
     for index, name in enumerate(value.channels):
-        if name not in channels:
-            yield Mistake(f"greeting.channels[{index}]", "no channel of this name is in the file")
+        if name not in known:
+            yield Mistake(f"greeting.channels[{index}]", "no channel of this name is known")
+
+
+def _unfit_template(value: GreetingSection, known: Mapping[str, Iterable[str]]) -> Iterator[Mistake]:
     if value.template is None:
         return
-    template = next((one for one in document.get("templates") or () if one.name == value.template), None)
-    if template is None:
-        yield Mistake("greeting.template", "no template of this name is in the file")
+    if value.template not in known:
+        yield Mistake("greeting.template", "no template of this name is known")
         return
-    for name in sorted(set(template.parameters) - PARAMETER_NAMES):
+    for name in sorted(set(known[value.template]) - PARAMETER_NAMES):
         yield Mistake("greeting.template", f"its parameter {name} is none of {', '.join(sorted(PARAMETER_NAMES))}")
 
 
@@ -93,7 +114,13 @@ def apply_llm(organization_id: UUID, value: LlmSection) -> Sequence[Change]:
 
 
 def apply_greeting(organization_id: UUID, value: GreetingSection) -> Sequence[Change]:
-    """The organization's greeting is as the file says."""
+    """The organization's greeting is as the file says; what the file did not define must exist already."""
+    senders.forget()
+    known = senders.senders_of(organization_id)
+    templates = {name: template.parameters for name, template in known.templates.items()}
+    mistakes = [*_unknown_channels(value, known.by_name), *_unfit_template(value, templates)]
+    if mistakes:
+        raise ConfigurationRefused(*mistakes)
     values: dict[str, object] = {
         "channels": list(value.channels),
         "template": value.template or "",

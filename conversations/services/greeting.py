@@ -73,7 +73,11 @@ def write_line(lead: LeadForGreeting, plan: GreetingPlan, *, remaining_s: float)
     limit_s = model_limit_s(
         remaining_s=remaining_s, reserve_s=settings.SWIFTEX_CHANNEL_RESERVE_MS / 1000, timeout_s=plan.timeout_s
     )
-    ask = Ask(system=plan.system, user=user_text(prompt_template("greeting_user.txt"), _facts_of(lead)))
+    ask = Ask(
+        system=plan.system,
+        user=user_text(prompt_template("greeting_user.txt"), _facts_of(lead)),
+        max_tokens=plan.rules.max_chars,  # no script needs more than about a token a character
+    )
     lap = ask_in_time(plan.model, ask, limit_s=limit_s, breaker=breaker_of(lead.organization_id))
     if lap.answer is None:
         return Written(plan.fallback_text, "fallback", lap.reason)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from swiftex.database import fetch_prepared
+from swiftex.database import fetch_all
 from swiftex.ids import new_id
 
 # One statement without a transaction of its own. Two at once agree, because a contact has one open conversation.
@@ -33,7 +33,7 @@ def open_conversation(
     inbound_at, outbound_at: when the contact wrote, or we turned to them; kept when later than what is known.
     A second call changes nothing more.
     """
-    rows = fetch_prepared(
+    rows = fetch_all(
         _OPEN,
         {
             "id": new_id(),
