@@ -69,6 +69,7 @@ class OrganizationAdmin(ScopedModelAdmin):
     add_role = delete_role = None
     audit_as = "organization"
     list_display = ["name", "slug", "timezone", "default_region", "is_active"]
+    ordering = ["name"]
     search_fields = ["name", "slug"]
     readonly_fields = ["created_at"]
     fieldsets = [
@@ -139,6 +140,7 @@ class MembershipAdmin(ScopedModelAdmin):
     view_role = Role.MANAGER
     add_role = change_role = delete_role = Role.OWNER
     list_display = ["user", "role", "created_at"]
+    ordering = ["user__username"]
     list_filter = ["role"]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
@@ -208,6 +210,7 @@ class ApiKeyAdmin(ScopedModelAdmin):
     delete_role = None
     audit_as = "api_key"
     list_display = ["name", "prefix", "scopes", "last_used_at", "expires_at", "revoked_at"]
+    ordering = ["-created_at"]
     search_fields = ["name", "prefix"]
     actions = ["revoke"]
     fields = ["name", "scopes", "expires_at", "prefix", "last_used_at", "revoked_at", "created_at"]

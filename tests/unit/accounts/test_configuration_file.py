@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from accounts.config_sections import ConfigModel, ConfigurationRefused, Mistake, Name, PublicUrl
-from swiftex.configuration_errors import mistakes_of
-from swiftex.configuration_file import read_document, substitute
+from swiftex.configuration.errors import mistakes_of
+from swiftex.configuration.file import read_document, substitute
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 

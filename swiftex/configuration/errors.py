@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from accounts.config_sections import Mistake
-from swiftex.configuration_file import joined
+from swiftex.configuration.file import joined
 
 _TEXTS: Mapping[str, str] = {
     "missing": "is required",

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from accounts.audit import record_audit
 from accounts.config_section import OrganizationConfig, apply_organization
 from accounts.config_sections import Change, ConfigurationRefused, Mistake, Section
-from swiftex.configuration_errors import mistakes_of
-from swiftex.configuration_file import read_document
+from swiftex.configuration.errors import mistakes_of
+from swiftex.configuration.file import read_document
 
 ORGANIZATION_KEY = "organization"
 
