@@ -42,8 +42,10 @@ class Partner:
 
     def submit_batch(self, samples: Sequence[Sample]) -> list[Answer]:
         """All the leads in one request; the answers in the same order."""
-        _, raw = self._call("POST", "/api/v1/leads/batch", {"leads": [sample.lead for sample in samples]})
-        results = json.loads(raw).get("results", [])
+        status, raw = self._call("POST", "/api/v1/leads/batch", {"leads": [sample.lead for sample in samples]})
+        if status != 200:
+            raise RuntimeError(f"the batch was answered {status}: {raw.decode('utf-8', 'replace')[:500]}")
+        results = json.loads(raw)["results"]
         return [
             Answer(result["status"], result.get("lead") or {}, _field_of(result.get("problem") or {}))
             for result in results
