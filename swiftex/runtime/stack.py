@@ -35,10 +35,6 @@ LARGEST_LOG_BYTES = 10_000_000
 WHOLE = {"web", "relay", "worker-greeting", "worker-reply", "worker-background"}
 
 
-def nobody_says(_: str) -> None:
-    """Keeps quiet."""
-
-
 class Stack:
     """Services and processes, as a context manager: whatever happens inside, nothing is left running.
 
@@ -60,7 +56,7 @@ class Stack:
         port: int | None = None,
         is_durable: bool = True,
         file: Path = ROOT / "Procfile",
-        say: Callable[[str], None] = nobody_says,
+        say: Callable[[str], None] = lambda _: None,
         show: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.folder = folder.resolve()
@@ -106,6 +102,7 @@ class Stack:
         if self._warden is not None:
             self._warden.communicate()
             self._warden = None
+        ports.release(str(self.folder))
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -268,7 +265,9 @@ class Stack:
         env["SWIFTEX_EXPECTED_PROCESSES"] = ",".join(f"{name}={count}" for name, count in counts.items())
         if counts.get("web"):
             port = self._wanted_port or ports.remembered_port(self.folder, "web")
-            env["PORT"] = str(ports.require_free(port, variable="PORT", host=env.get("SWIFTEX_HOST", "127.0.0.1")))
+            env["PORT"] = str(
+                ports.require_free(port, str(self.folder), variable="PORT", host=env.get("SWIFTEX_HOST", "127.0.0.1"))
+            )
         if counts.get("flower"):
             env.update(self._flower_environment())
         if counts.get("sandbox"):
@@ -281,7 +280,7 @@ class Stack:
             return ports.remembered_port(self.folder, name, preferred)
         if not text.isdigit() or not 1 <= int(text) <= 65535:
             raise Problem(f"{variable} is {text!r}", "set it to a number from 1 to 65535")
-        return ports.require_free(int(text), variable=variable)
+        return ports.require_free(int(text), str(self.folder), variable=variable)
 
     def _flower_environment(self) -> dict[str, str]:
         auth = self.env.get("SWIFTEX_FLOWER_AUTH", "")
