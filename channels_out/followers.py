@@ -1,6 +1,6 @@
-"""What the relays fold for delivery, one relay at a time."""
+"""What the relays do for delivery, one relay at a time."""
 
-from channels_out.services import receipts
+from channels_out.services import advancing, receipts
 from routing.followers import follower
 
 
@@ -8,3 +8,10 @@ from routing.followers import follower
 def fold_receipts() -> int:
     """Receipts that providers posted are in the messages' states."""
     return receipts.fold_carefully()
+
+
+@follower(name="take_up_messages", interval_s=10.0)
+def take_up_messages() -> int:
+    """Messages that a dead process left in doubt have a job again; 0, for what was taken up is found again."""
+    advancing.take_up_what_was_left()
+    return 0

@@ -184,7 +184,10 @@ class Attempt(Owned):
             CheckConstraint(condition=Q(state__in=[s.value for s in AttemptState]), name="attempt_state_known"),
         ]
         indexes = [
-            Index(fields=["channel", "provider_id"], condition=Q(provider_id__isnull=False), name="attempt_at_provider")
+            Index(
+                fields=["channel", "provider_id"], condition=Q(provider_id__isnull=False), name="attempt_at_provider"
+            ),
+            Index(fields=["deadline_at"], condition=Q(state__in=["sending", "unknown"]), name="attempt_in_doubt"),
         ]
 
     def __str__(self) -> str:

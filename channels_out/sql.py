@@ -181,3 +181,14 @@ INSERT INTO channels_out_unreachable (id, organization_id, contact_id, channel_k
 VALUES (%(id)s, %(organization_id)s, %(contact_id)s, %(kind)s, %(code)s, now() + %(days)s * interval '1 day')
 ON CONFLICT (contact_id, channel_kind) DO UPDATE SET code = excluded.code, until = excluded.until
 """
+
+# Attempts that a dead process left behind, and unknown ones whose wait is long over: usually the job that made them
+# settles them; a job that was called off can't. A message that reached somebody, or ended, is left alone.
+IN_DOUBT = """
+SELECT a.organization_id, a.message_id, m.lead_id
+FROM channels_out_attempt a JOIN channels_out_message m ON m.organization_id = a.organization_id AND m.id = a.message_id
+WHERE a.state IN ('sending', 'unknown') AND m.status = 'sending'
+  AND a.deadline_at < clock_timestamp() - (20 + CASE a.state WHEN 'unknown' THEN m.unknown_wait_s ELSE 0 END)
+      * interval '1 second'
+ORDER BY a.deadline_at LIMIT 200
+"""

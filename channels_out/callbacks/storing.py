@@ -8,7 +8,7 @@ from django.db import transaction
 
 from channels_out.senders import Sender
 from swiftex.coordination import fingerprints
-from swiftex.database import fetch_prepared
+from swiftex.database import fetch_all
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 
@@ -56,7 +56,7 @@ class Received:
         return self._count(("quarantined" if quarantine else "stored") if is_new else "duplicate")
 
     def _insert(self, is_to_fold: bool, quarantine: str) -> UUID | None:
-        rows = fetch_prepared(
+        rows = fetch_all(
             _STORE,
             {
                 "id": new_id(), "organization_id": self.sender.organization_id, "channel_id": self.sender.id,

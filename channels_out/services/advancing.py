@@ -27,7 +27,8 @@ from swiftex.ids import new_id
 
 PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
 OUR_JOBS = frozenset({"settle_message", "deliver_next"})
-_OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.FAILED})
+# An unresolved one is looked at again when a late receipt says more.
+_OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.FAILED, MessageStatus.UNRESOLVED})
 _PASSING_PAUSE_S = 2.0
 _GRACE_S = 0.2
 
@@ -116,6 +117,21 @@ def advance(*, organization_id: UUID, message_id: UUID) -> Delivered:
     if pause_s is not None and _in_our_job():
         raise Postponed(pause_s)
     return _after(message_id, step)
+
+
+def take_up_what_was_left() -> int:
+    """Messages in doubt that no job takes care of have one again; how many were looked at.
+
+    Inside the caller's transaction.  An obligation that is open stands as it is.
+    """
+    rows = fetch_all(sql.IN_DOUBT)
+    enqueue(
+        *(
+            outcomes.settle_job_of(organization_id=organization_id, message_id=message_id, lead_id=lead_id)
+            for organization_id, message_id, lead_id in rows
+        )
+    )
+    return len(rows)
 
 
 def _where(message_id: UUID, standing: _Standing | None) -> Delivered:
@@ -252,7 +268,9 @@ def _give_up(standing: _Standing, step: GiveUp) -> None:
         reason = last.reason or reason
     if reason == "no_channel":
         reason, status = ("no_phone" if not standing.phone else "unreachable"), MessageStatus.SUPPRESSED.value
-    outcomes.end_message(standing.about, status=status, reason=reason, code=code, channel=last.sender if last else None)
+    if status != MessageStatus.UNRESOLVED or standing.status is not MessageStatus.UNRESOLVED:
+        channel = last.sender if last else None
+        outcomes.end_message(standing.about, status=status, reason=reason, code=code, channel=channel)
     finish_here()
 
 

@@ -19,7 +19,7 @@ from channels_out.services.orders import Delivered, DeliveryOrder
 from channels_out.services.outcomes import Obliged
 from routing.jobs import enqueue, finish_here
 from swiftex import clock
-from swiftex.database import fetch_one, fetch_prepared
+from swiftex.database import fetch_all, fetch_one
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 
@@ -152,7 +152,7 @@ def _fields(order: DeliveryOrder, message_id: UUID, text: str, parameters: dict[
 def _store_intent(
     fields: dict[str, object], wanted: Sequence[Sender], attempt_id: UUID, text: str, *, has_template: bool
 ) -> tuple[str | None, int | None, bool, UUID | None] | None:
-    rows = fetch_prepared(
+    rows = fetch_all(
         sql.INTENT,
         fields
         | {

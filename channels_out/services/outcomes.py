@@ -18,7 +18,7 @@ from routing import pressure
 from routing.events import NewEvent, record
 from routing.jobs import NewJob, enqueue, finish_here
 from swiftex import clock
-from swiftex.database import execute, fetch_prepared
+from swiftex.database import execute, fetch_all
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 from swiftex.queues import Queue
@@ -59,7 +59,7 @@ def store_accepted(about: Obliged, intent: Intent, accepted: Accepted, *, at: da
     before this moment starts the next channel.
     """
     with transaction.atomic():
-        rows = fetch_prepared(
+        rows = fetch_all(
             sql.ACCEPT,
             {
                 "organization_id": about.organization_id,
@@ -70,6 +70,8 @@ def store_accepted(about: Obliged, intent: Intent, accepted: Accepted, *, at: da
                 "greeted_lead_id": about.greeted_lead_id,
             },
         )
+        if finish:
+            finish_here()  # first, for the running job may hold the key of the next one
         if rows:
             rank, is_first, code = rows[0]
             record(_accepted(about, intent, at=at))
@@ -79,8 +81,6 @@ def store_accepted(about: Obliged, intent: Intent, accepted: Accepted, *, at: da
                 enqueue(next_job(about, delay_s=0))
             if accepted.known_as and accepted.known_as != intent.outgoing.to:
                 _remember_alias(about, accepted.known_as)
-        if finish:
-            finish_here()
     if rows and is_first and about.greeted_lead_id and about.received_at:
         metrics.first_touch(channel=intent.sender.kind, seconds=(at - about.received_at).total_seconds())
     return bool(rows)
@@ -124,13 +124,14 @@ def store_unknown(about: Obliged, intent: Intent, *, reason: str, hung: bool) ->
     """The attempt is unknown; a receipt has unknown_wait_s to say more before the next channel is taken."""
     with transaction.atomic():
         unknown = Refused(code="", error=ErrorClass.RETRY, reason=reason)
+        # First, for the running job may be the very one that is enqueued: its key must be free.
+        finish_here()
         if _settle(about, intent, AttemptState.UNKNOWN, unknown):
             enqueue(settle_job(about, delay_s=about.unknown_wait_s))
         if hung:
             pressure.limit_organization(
                 organization_id=about.organization_id, queue=Queue.GREETING, for_s=_HANGING_LIMIT_S
             )
-        finish_here()
 
 
 def end_message(about: Obliged, *, status: str, reason: str, code: str = "", channel: senders.Sender | None) -> None:
@@ -155,22 +156,29 @@ def end_message(about: Obliged, *, status: str, reason: str, code: str = "", cha
 
 def settle_job(about: Obliged, *, delay_s: float) -> NewJob:
     """Look again at a message whose outcome is unknown."""
-    return _job("settle_message", "settle", about, delay_s)
+    return _job("settle_message", "settle", about.organization_id, about.message_id, about.lead_id, delay_s)
+
+
+def settle_job_of(*, organization_id: UUID, message_id: UUID, lead_id: UUID | None) -> NewJob:
+    """The same, now, for a message of which only the ids are known."""
+    return _job("settle_message", "settle", organization_id, message_id, lead_id, 0.0)
 
 
 def next_job(about: Obliged, *, delay_s: float) -> NewJob:
     """Take the next channel for a message that a receipt reported as failed."""
-    return _job("deliver_next", "next", about, delay_s)
+    return _job("deliver_next", "next", about.organization_id, about.message_id, about.lead_id, delay_s)
 
 
-def _job(kind: str, prefix: str, about: Obliged, delay_s: float) -> NewJob:
+def _job(
+    kind: str, prefix: str, organization_id: UUID, message_id: UUID, lead_id: UUID | None, delay_s: float
+) -> NewJob:
     return NewJob(
-        organization_id=about.organization_id,
+        organization_id=organization_id,
         kind=kind,
-        key=f"{prefix}:{about.message_id}",
-        payload={"organization_id": str(about.organization_id), "message_id": str(about.message_id)},
+        key=f"{prefix}:{message_id}",
+        payload={"organization_id": str(organization_id), "message_id": str(message_id)},
         delay_s=delay_s,
-        correlation_id=about.lead_id,
+        correlation_id=lead_id,
     )
 
 

@@ -292,7 +292,9 @@ def _events(about: Obliged, moved: _Moved) -> list[NewEvent]:
 def _follow_up(about: Obliged, moved: _Moved) -> None:
     """A failure takes the next channel; news of an unknown attempt settles it now instead of after its wait."""
     if moved.state is AttemptState.UNKNOWN:
-        rearm(organization_id=about.organization_id, key=outcomes.settle_job(about, delay_s=0).key, delay_s=0)
+        settling = outcomes.settle_job(about, delay_s=0)
+        if not rearm(organization_id=about.organization_id, key=settling.key, delay_s=0):
+            enqueue(settling)
         return
     if moved.rank != _FAILED_RANK or moved.state is not AttemptState.ACCEPTED:
         return
