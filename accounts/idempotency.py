@@ -92,7 +92,7 @@ def remember(*, organization_id: UUID, key: str, body: bytes, status: int, answe
             raise StillRunning
 
 
-def prune(*, batch_size: int = 5_000) -> int:
+def prune(*, batch_size: int = 1_000) -> int:
     """Up to batch_size answers older than 24 h are gone; returns how many. Call again while it returns batch_size."""
     with connection.cursor() as cursor:
         cursor.execute(_PRUNE, [batch_size])
