@@ -1,6 +1,6 @@
 """Loopback ports: chosen once, remembered in a folder, chosen again when somebody else took them.
 
-A chosen port is claimed for as long as this process lives: the program it is for listens seconds later only, and another
+A chosen port is claimed as long as this process lives: the program it is for listens seconds later only, and another
 launcher that starts meanwhile would find it free.
 """
 
