@@ -10,7 +10,7 @@ _BATCH_SIZE = 5_000
 
 
 class Command(BaseCommand):
-    """Deletes in short transactions, so it may run beside full traffic; the relays call the same service every minute."""
+    """Deletes in short transactions, so it may run beside full traffic; the relays do the same every minute."""
 
     help = "Deletes stored answers to Idempotency-Keys that are older than 24 hours."
 
