@@ -26,12 +26,12 @@ _IDENTITIES = (
 _OPT_OUT = """
 WITH suppressed AS (
     INSERT INTO leads_suppression (id, organization_id, kind, value_hash, reason, since)
-    SELECT given.id, %(organization_id)s, given.kind, given.value_hash, %(source)s, %(at)s
+    SELECT given.id, %(organization_id)s, given.kind, given.value_hash, %(source)s::text, %(at)s::timestamptz
     FROM unnest(%(ids)s::uuid[], %(kinds)s::text[], %(hashes)s::text[]) AS given (id, kind, value_hash)
     ON CONFLICT (organization_id, kind, value_hash) DO NOTHING
 ),
 contact AS (
-    UPDATE leads_contact SET opted_out_at = %(at)s, opt_out_source = %(source)s, updated_at = now()
+    UPDATE leads_contact SET opted_out_at = %(at)s::timestamptz, opt_out_source = %(source)s::text, updated_at = now()
     WHERE organization_id = %(organization_id)s AND id = %(contact_id)s AND opted_out_at IS NULL
 )
 UPDATE leads_lead SET greeting_state = 'suppressed', greeting_reason = 'opted_out'

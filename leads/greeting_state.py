@@ -10,17 +10,17 @@ from swiftex.database import execute
 # that it failed. `unresolved` gives way to certainty only. `pending` is never written here: see leads/sql.py REPEAT.
 _MARK_GREETING = """
 UPDATE leads_lead
-SET greeting_state = %(state)s,
-    greeting_reason = %(reason)s,
-    greeting_channel = coalesce(%(channel)s, greeting_channel),
-    greeted_at = CASE WHEN %(state)s = 'greeted' THEN coalesce(greeted_at, %(at)s) ELSE greeted_at END,
-    status = CASE WHEN %(state)s = 'greeted' AND status = 'new' THEN 'contacted' ELSE status END
+SET greeting_state = %(state)s::text,
+    greeting_reason = %(reason)s::text,
+    greeting_channel = coalesce(%(channel)s::text, greeting_channel),
+    greeted_at = CASE WHEN %(state)s::text = 'greeted' THEN coalesce(greeted_at, %(at)s) ELSE greeted_at END,
+    status = CASE WHEN %(state)s::text = 'greeted' AND status = 'new' THEN 'contacted' ELSE status END
 WHERE organization_id = %(organization_id)s AND id = %(lead_id)s
   AND CASE greeting_state
       WHEN 'pending' THEN true
-      WHEN 'greeted' THEN %(state)s = 'failed' AND greeting_channel = %(channel)s
-      WHEN 'unresolved' THEN %(state)s IN ('greeted', 'failed')
-      ELSE %(state)s IN ('greeted', 'unresolved', 'failed')
+      WHEN 'greeted' THEN %(state)s::text = 'failed' AND greeting_channel = %(channel)s::text
+      WHEN 'unresolved' THEN %(state)s::text IN ('greeted', 'failed')
+      ELSE %(state)s::text IN ('greeted', 'unresolved', 'failed')
       END
 """
 

@@ -273,7 +273,7 @@ class Suppression(OrganizationOwned):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "kind", "value_hash"], name="leads_suppression_once"),
+            models.UniqueConstraint(fields=["organization", "value_hash", "kind"], name="leads_suppression_once"),
         ]
 
     def __str__(self) -> str:

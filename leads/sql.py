@@ -1,5 +1,7 @@
 """The statements of capture, written by hand because each runs for every lead (design D15, D17; docs/adr/0025)."""
 
+import re
+
 # A new person costs this one statement. The identities are written first, in sorted order: a conflict waits for the
 # submission that is writing the same identity and then returns its contact, and the touch of the row keeps it locked
 # until commit. Contact, lead, touch and consent follow only if every identity is ours alone; their foreign keys are
@@ -13,7 +15,7 @@ known AS (
     INSERT INTO leads_identity (id, organization_id, kind, value, contact_id)
     SELECT given.id, %(organization_id)s, given.kind, given.value,
            coalesce((SELECT contact_id FROM earlier), %(contact_id)s)
-    FROM unnest(%(identity_ids)s::uuid[], %(kinds)s::text[], %(values)s::text[]) AS given (id, kind, value)
+    FROM unnest(%(identity_ids)s, %(kinds)s, %(values)s) AS given (id, kind, value)
     ORDER BY given.kind, given.value
     ON CONFLICT (organization_id, kind, value) DO UPDATE SET value = excluded.value
     RETURNING kind, contact_id
@@ -25,7 +27,7 @@ person AS (
            %(region)s, '', suppressed.since, CASE WHEN suppressed.since IS NULL THEN '' ELSE 'suppression' END
     FROM (
         SELECT min(since) AS since FROM leads_suppression
-        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s::text[])
+        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s)
     ) suppressed
     WHERE NOT EXISTS (SELECT FROM earlier) AND NOT EXISTS (SELECT FROM known WHERE contact_id <> %(contact_id)s)
     RETURNING id
@@ -54,7 +56,7 @@ FROM known LEFT JOIN earlier ON true
 # Contacts are locked in the order of their ids; the statement after this one sees what the lock waited for.
 LOCK_CONTACTS = """
 SELECT id FROM leads_contact
-WHERE organization_id = %(organization_id)s AND id = ANY(%(contact_ids)s::uuid[])
+WHERE organization_id = %(organization_id)s AND id = ANY(%(contact_ids)s)
 ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -72,7 +74,7 @@ WITH first AS (
     JOIN leads_contact contact ON contact.organization_id = lead.organization_id AND contact.id = %(contact_id)s
     CROSS JOIN (
         SELECT min(since) AS since FROM leads_suppression
-        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s::text[])
+        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s)
     ) suppressed
     WHERE lead.organization_id = %(organization_id)s
       AND (lead.id = %(earlier_lead_id)s
@@ -112,14 +114,14 @@ filled AS (
         updated_at = now()
     FROM (
         SELECT min(since) AS since FROM leads_suppression
-        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s::text[])
+        WHERE organization_id = %(organization_id)s AND value_hash = ANY(%(hashes)s)
     ) suppressed
     WHERE organization_id = %(organization_id)s AND id = %(contact_id)s AND NOT %(is_spam)s
 ),
 rehung AS (
     UPDATE leads_identity SET contact_id = %(contact_id)s
     WHERE organization_id = %(organization_id)s AND contact_id = %(candidate_id)s
-      AND value = ANY(%(values)s::text[])
+      AND value = ANY(%(values)s)
 ),
 suggested AS (
     INSERT INTO leads_mergesuggestion (id, organization_id, contact_id, other_id, touch_id)
@@ -148,12 +150,28 @@ _LEAD_COLUMNS = """id, organization_id, contact_id, source_id, campaign, externa
      greeting_round, greeting_asked_at"""
 _LEAD_VALUES = """%(lead_id)s, %(organization_id)s, %(contact_id)s, %(source_id)s, %(campaign)s,
            coalesce(%(external_id)s, ''), %(phone)s, %(email)s, %(message)s, %(attributes)s, %(utm)s, %(consent)s,
-           %(status)s, %(decision)s, %(tags)s::text[], %(received_at)s, %(greeting_state)s, %(greeting_reason)s, '', 1,
+           %(status)s, %(decision)s, %(tags)s, %(received_at)s, %(greeting_state)s, %(greeting_reason)s, '', 1,
            %(received_at)s"""
 
 # A greeting that is still pending after this long, although jobs start in seconds, has lost its job: a person who
 # comes back is greeted. Were the job open after all, its key keeps it the only one.
 _STALLED_AFTER = "interval '60 seconds'"
 
-CAPTURE = CAPTURE.format(lead_columns=_LEAD_COLUMNS, lead_values=_LEAD_VALUES)
-REPEAT = REPEAT.format(lead_columns=_LEAD_COLUMNS, lead_values=_LEAD_VALUES, stalled_after=_STALLED_AFTER)
+# Values travel beside the text of a prepared statement, so each one says its type here, once for all its uses.
+_TYPES = {
+    "organization_id": "uuid", "source_id": "uuid", "lead_id": "uuid", "contact_id": "uuid", "touch_id": "uuid",
+    "consent_record_id": "uuid", "suggestion_id": "uuid", "candidate_id": "uuid", "other_contact_id": "uuid",
+    "earlier_lead_id": "uuid", "identity_ids": "uuid[]", "contact_ids": "uuid[]", "kinds": "text[]", "values": "text[]",
+    "hashes": "text[]", "tags": "text[]", "attributes": "jsonb", "utm": "jsonb", "decision": "jsonb",
+    "evidence": "jsonb", "received_at": "timestamptz", "window_days": "integer", "is_spam": "boolean",
+}  # fmt: skip
+
+
+def _finished(statement: str) -> str:
+    filled = statement.format(lead_columns=_LEAD_COLUMNS, lead_values=_LEAD_VALUES, stalled_after=_STALLED_AFTER)
+    return re.sub(r"%\((\w+)\)s", lambda found: f"{found[0]}::{_TYPES.get(found[1], 'text')}", filled)
+
+
+CAPTURE = _finished(CAPTURE)
+LOCK_CONTACTS = _finished(LOCK_CONTACTS)
+REPEAT = _finished(REPEAT)

@@ -553,7 +553,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="suppression",
             constraint=models.UniqueConstraint(
-                fields=("organization", "kind", "value_hash"), name="leads_suppression_once"
+                fields=("organization", "value_hash", "kind"), name="leads_suppression_once"
             ),
         ),
         migrations.AddIndex(
