@@ -16,7 +16,7 @@ from sandbox.demo.report import Report
 from sandbox.demo.run import Run
 from sandbox.demo.samples import SAMPLES_FILE, read_samples
 from sandbox.demo.stage import LOGINS, StageError, cast, environment, make_organization, register_accounts
-from sandbox.demo.verdict import Followed, copies_are_one, ledger_breaches, merged
+from sandbox.demo.verdict import Followed, copies_are_one, ledger_breaches, merged, sync_breaches
 
 
 def main() -> int:
@@ -89,12 +89,12 @@ def _check(
     )
     for breach in breaches:
         report.check(False, breach)
-    synced = sandbox.ledger(provider="crm", account=organization, since=started_at, processed="true")
-    lead_count = len({entry["to"] for entry in synced})
-    report.say(
-        f"    {lead_count} leads synced to the CRM, {sum(bool(entry['signature_ok']) for entry in synced)} signed"
-    )
-    return all_reached and not torn and not breaches
+    posts = sandbox.ledger(provider="crm", account=organization, since=started_at, processed="true")
+    unsynced = sync_breaches(posts, run.followed)
+    report.check(not unsynced, "every lead is in the CRM, once, and signed")
+    for breach in unsynced:
+        report.check(False, breach)
+    return all_reached and not torn and not breaches and not unsynced
 
 
 if __name__ == "__main__":

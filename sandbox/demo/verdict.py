@@ -1,6 +1,7 @@
 """Pure: which end a lead has reached, whether it is the one it should, and what the ledger says against it."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +132,17 @@ def ledger_breaches(accepted: Mapping[str, Mapping[str, Mapping[str, Any]]], fol
         if _greeting_ends(each)[0].startswith("greeted") and provider not in accepted.get(each.phone, {}):
             breaches.append(f"{each.phone}: said to be greeted by {provider}, which knows nothing of it")
     return breaches
+
+
+def sync_breaches(posts: Sequence[Mapping[str, Any]], followed: Iterable[Followed]) -> list[str]:
+    """What the CRM's ledger says against the run: every lead came once, signed; empty if nothing."""
+    counts = Counter(str(post["to"]) for post in posts)
+    captured = {str(each.answer.lead["id"]) for each in followed if each.is_captured}
+    breaches = [f"{lead_id}: {count} posts to the CRM" for lead_id, count in counts.items() if count > 1]
+    breaches += [f"{lead_id}: never synced to the CRM" for lead_id in sorted(captured - set(counts))]
+    return breaches + [
+        f"{post['to']}: a post to the CRM with a wrong signature" for post in posts if not post["signature_ok"]
+    ]
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

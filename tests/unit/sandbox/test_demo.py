@@ -6,7 +6,7 @@ import pytest
 from sandbox.demo.partner import Answer, field_at_fault, hidden_fields
 from sandbox.demo.report import padded
 from sandbox.demo.samples import SAMPLES_FILE, Sample, read_samples
-from sandbox.demo.verdict import Followed, copies_are_one, ends_of, ledger_breaches, percentile
+from sandbox.demo.verdict import Followed, copies_are_one, ends_of, ledger_breaches, percentile, sync_breaches
 
 
 def samples(run=12345678):
@@ -124,6 +124,22 @@ def test_of_copies_one_is_captured_and_the_others_are_its_duplicates():
 )
 def test_the_ledger_speaks_against_a_run(accepted, greeting, breach):
     breaches = ledger_breaches(accepted, [followed(greeting=greeting)])
+
+    assert bool(breaches) is (breach is not None)
+    assert breach is None or breach in breaches[0]
+
+
+@pytest.mark.parametrize(
+    ("posts", "breach"),
+    [
+        ([{"to": "lead_1", "signature_ok": True}], None),
+        ([], "never synced"),
+        ([{"to": "lead_1", "signature_ok": True}] * 2, "2 posts"),
+        ([{"to": "lead_1", "signature_ok": False}], "wrong signature"),
+    ],
+)
+def test_the_crm_speaks_against_a_run(posts, breach):
+    breaches = sync_breaches(posts, [followed()])
 
     assert bool(breaches) is (breach is not None)
     assert breach is None or breach in breaches[0]
