@@ -38,6 +38,7 @@ _FORMATS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "too_short": lambda context: f"must have at least {context['min_length']} entries",
     "too_long": lambda context: f"must have at most {context['max_length']} entries",
+    "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
     "value_error": lambda context: str(context["error"]),
 }
 

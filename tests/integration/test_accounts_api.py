@@ -1,3 +1,5 @@
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -78,6 +80,18 @@ def test_revoked_key_is_refused_when_the_cache_has_aged(key: services.IssuedKey,
     assert KEY_CACHE_S < 5
     assert client.get("/api/v1/echo").status_code == 401
     assert AuditEntry.objects.filter(action="api_key.revoked").count() == 1
+
+
+def test_revoked_key_is_refused_within_five_seconds(key: services.IssuedKey, organization: Organization) -> None:
+    client = client_with(key.text)
+    assert client.get("/api/v1/echo").status_code == 200
+
+    services.revoke_api_key(organization_id=organization.pk, key_id=key.id, actor="user:1", now=timezone.now())
+    began, pause = time.monotonic(), threading.Event()
+    while client.get("/api/v1/echo").status_code == 200:
+        pause.wait(0.1)
+
+    assert time.monotonic() - began < 5
 
 
 def test_expired_key_and_inactive_organization_are_refused(key: services.IssuedKey, organization) -> None:
