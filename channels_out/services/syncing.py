@@ -29,8 +29,8 @@ ON CONFLICT (connection_id, lead_id) DO UPDATE SET attempts = channels_out_crmsy
 RETURNING id, state, attempts
 """
 _END = """
-UPDATE channels_out_crmsync SET state = %(state)s, remote_id = %(remote_id)s, reason = %(reason)s,
-       synced_at = CASE WHEN %(state)s = 'synced' THEN clock_timestamp() ELSE synced_at END
+UPDATE channels_out_crmsync SET state = %(state)s::text, remote_id = %(remote_id)s, reason = %(reason)s,
+       synced_at = CASE WHEN %(state)s::text = 'synced' THEN clock_timestamp() ELSE synced_at END
 WHERE organization_id = %(organization_id)s AND id = %(id)s AND state <> 'synced'
 """
 
