@@ -18,6 +18,7 @@ from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 RV = TypeVar("RV")
+_PREPARE_ON_REQUEST_ALONE = 1_000_000_000
 
 deadline_at: ContextVar[float | None] = ContextVar("deadline_at", default=None)
 """The time.monotonic() by which statements of this thread must be over; None: they may take their time."""
@@ -61,6 +62,12 @@ class Pool(ConnectionPool[Connection]):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's wrapper, lending connections from the pool above."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Django's parameters, with statements prepared that ask for it; Django turns even those off."""
+        parameters: dict[str, Any] = super().get_connection_params()
+        parameters["prepare_threshold"] = parameters["prepare_threshold"] or _PREPARE_ON_REQUEST_ALONE
+        return parameters
 
     @property
     def pool(self) -> Pool | None:
