@@ -65,7 +65,7 @@ def wait(way: str, database_url: str, redis_url: str, seconds: float, answer: Co
     answer.send((delays, time.process_time()))
 
 
-def _sleep(way: str, connection: psycopg.Connection[Any], store: "redis.Redis[bytes]") -> None:
+def _sleep(way: str, connection: psycopg.Connection[Any], store: redis.Redis) -> None:
     if way == "notify":
         for _ in connection.notifies(timeout=FALLBACK_S, stop_after=1):
             return

@@ -98,33 +98,51 @@ _ACCEPTED_MOMENTS = {
 
 
 def fold(facts: Iterable[Fact]) -> Timeline:
-    """The timeline of one lead from the events with its correlation id, in any order."""
+    """The timeline of one lead from the events with its correlation id, in any order.
+
+    A greeting that was asked for anew counts from there: its moments are measured from the submission that owed it.
+    """
     ordered = sorted(facts, key=lambda fact: fact.occurred_at)
-    at = _moments(ordered)
     if not ordered:
         return Timeline((), (), ())
-    received_at = at.get("received", ordered[0].occurred_at)
-    moments = tuple(Moment(name, at[name], _ms(received_at, at[name])) for name in MOMENTS if name in at)
+    at = _moments(ordered)
+    captured_at = _captured_at(ordered)
+    asked_at = at.get("received", captured_at)
+    moments = tuple(Moment(name, at[name], _ms(asked_at, at[name])) for name in MOMENTS if name in at)
     entries = tuple(
-        Entry(fact.occurred_at, _ms(received_at, fact.occurred_at), fact.type, _label(fact)) for fact in ordered
+        Entry(fact.occurred_at, _ms(captured_at, fact.occurred_at), fact.type, _label(fact)) for fact in ordered
     )
     return Timeline(moments, _segments(moments), entries)
+
+
+def _captured_at(facts: list[Fact]) -> datetime:
+    created = next((fact for fact in facts if fact.type == "lead.created"), None)
+    return (created and _time(created.data.get("received_at"))) or facts[0].occurred_at
 
 
 def _moments(facts: list[Fact]) -> dict[str, datetime]:
     """The first time of each moment; those of the greeting alone, for a lead has other messages later."""
     at: dict[str, datetime] = {}
-    greeting_ids: set[str] = set()
+    accepted = [f for f in facts if f.type == "message.accepted" and f.data.get("obligation") == "greeting"]
+    asked_at = _time(accepted[0].data.get("received_at")) if accepted else None
     for fact in facts:
-        if fact.type == "lead.created":
-            at["received"] = _time(fact.data["received_at"]) or fact.occurred_at
-            at["committed"] = fact.recorded_at
-        elif fact.type == "message.accepted" and fact.data.get("obligation") == "greeting":
-            greeting_ids.add(str(fact.data["message_id"]))
-            if "channel accepted" not in at:
-                at |= {name: time for name, key in _ACCEPTED_MOMENTS.items() if (time := _time(fact.data.get(key)))}
+        if fact.type in ("lead.created", "lead.resubmitted"):
+            received_at = _time(fact.data.get("received_at"))
+            is_the_one = received_at == asked_at if asked_at else fact.type == "lead.created"
+            if is_the_one and received_at:
+                at.setdefault("received", received_at)
+                at.setdefault("committed", fact.recorded_at)
         elif fact.type == "message.received":
             at.setdefault("replied", _time(fact.data.get("received_at")) or fact.occurred_at)
+    if asked_at:
+        at.setdefault("received", asked_at)
+    if accepted:
+        at |= {name: time for name, key in _ACCEPTED_MOMENTS.items() if (time := _time(accepted[0].data.get(key)))}
+    return at | _reports(facts, {str(fact.data["message_id"]) for fact in accepted})
+
+
+def _reports(facts: list[Fact], greeting_ids: set[str]) -> dict[str, datetime]:
+    at: dict[str, datetime] = {}
     for fact in facts:
         is_report = fact.type in ("message.delivered", "message.read")
         if is_report and str(fact.data.get("message_id")) in greeting_ids:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from routing import broker, sql
 from routing.broker import BrokerAway, Dispatch
-from swiftex.database import fetch_prepared
+from swiftex.database import fetch_all
 from swiftex.observability import metrics
 from swiftex.queues import ARMING_HORIZON_S, PROMISES, Queue
 
@@ -61,7 +61,7 @@ def _pick(
         **more,
     }
     picked: dict[Queue, list[Dispatch]] = defaultdict(list)
-    for *row, queue in fetch_prepared(statement, parameters):
+    for *row, queue in fetch_all(statement, parameters):
         picked[Queue(queue)].append(_dispatch(*row))
     return picked
 

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from routing import sql
 from swiftex.coordination import kick
-from swiftex.database import execute, fetch_prepared
+from swiftex.database import execute, fetch_all
 from swiftex.ids import new_id
 from swiftex.queues import Queue
 
@@ -186,7 +186,7 @@ def finish_here() -> bool:
 
 def finish(running: RunningJob) -> bool:
     """The row is gone and its summary is in the history; False when this attempt no longer holds it."""
-    gone = fetch_prepared(
+    gone = fetch_all(
         sql.FINISH,
         {
             "id": running.id,

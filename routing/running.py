@@ -13,7 +13,7 @@ from routing import jobs, sql
 from routing.job_states import JobState, after_failure, backoff_s
 from routing.jobs import JobKind, Postponed, RunningJob
 from swiftex import clock
-from swiftex.database import execute, fetch_one, fetch_prepared
+from swiftex.database import execute, fetch_all, fetch_one
 from swiftex.failures import PermanentFailure, TemporaryFailure
 from swiftex.observability import correlation, metrics
 
@@ -48,7 +48,7 @@ def run_job(kind: JobKind, *, job_id: UUID, organization_id: UUID, generation: i
 def _claim(
     kind: JobKind, job_id: UUID, organization_id: UUID, generation: int
 ) -> tuple[RunningJob, dict[str, Any]] | None:
-    rows = fetch_prepared(
+    rows = fetch_all(
         sql.CLAIM,
         {"id": job_id, "organization_id": organization_id, "generation": generation, "lease_s": kind.lease_s},
     )

@@ -54,7 +54,10 @@ def _celery() -> Iterator[CheckMessage]:
         (
             "E007",
             "queues must be addressed by name through the default exchange",
-            lambda: all(not queue.exchange.name and queue.routing_key == queue.name for queue in of("TASK_QUEUES")),
+            # Celery turns a direct exchange into the default one when the routing key is the queue's name.
+            lambda: all(
+                queue.exchange.type == "direct" and queue.routing_key == queue.name for queue in of("TASK_QUEUES")
+            ),
         ),
     )
     for number, message, holds in rules:

@@ -57,35 +57,32 @@ def release_connection() -> None:
 
 
 def fetch_all(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-    """The rows of a hand-written statement, as tuples."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    """The rows of a hand-written statement, as tuples; [] for one without rows.
+
+    The statement is prepared, and its plan kept by the connection: values travel beside the text, so a null or an
+    array needs a cast in it where nothing else says its type (docs/adr/0007-prepared-statements.md).
+    """
+    with _run(sql, parameters) as cursor:
+        return cursor.fetchall() if cursor.description else []
 
 
 def fetch_one(sql: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
     """The first row of a hand-written statement, or None."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+    with _run(sql, parameters) as cursor:
+        return cursor.fetchone()
 
 
 def execute(sql: str, parameters: Parameters = ()) -> int:
     """The number of rows that a hand-written statement touched."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return int(cursor.rowcount)
+    with _run(sql, parameters) as cursor:
+        return cursor.rowcount
 
 
-def fetch_prepared(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-    """The rows of a hand-written statement that runs so often that its plan is kept by the connection.
-
-    Values travel beside the text, so arrays and nulls need a cast in it.  A statement without rows gives [].
-    """
+@contextmanager
+def _run(sql: str, parameters: Parameters) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(sql, parameters, prepare=True)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows if cursor.description else []
+        if connection.queries_logged:
+            connection.queries_log.append({"sql": sql, "time": ""})
+        yield cursor

@@ -149,6 +149,8 @@ DATABASES["default"]["OPTIONS"] = {
     "application_name": f"swiftex-{SWIFTEX_ROLE}",
     "options": (
         "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000 -c timezone=UTC"
+        # Prepared statements keep one plan; by itself PostgreSQL plans the larger ones anew at every call.
+        " -c plan_cache_mode=force_generic_plan -c jit=off"
     ),
 }
 if _POOLS[SWIFTEX_ROLE]:
