@@ -11,7 +11,7 @@ from django.views.decorators.cache import cache_page
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from accounts.api import problems
+from accounts.api import problems, schema  # noqa: F401 - schema tells OpenAPI about the keys
 from routing import broker, heartbeats
 from swiftex import openapi  # noqa: F401 - the schema finds its extension
 from swiftex.middleware import unavailable

@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -76,6 +77,29 @@ def test_copy_that_runs_at_the_same_time_leaves_at_once(organization_id: UUID) -
         assert outcomes == ["still running"]
         idempotency.remember(organization_id=organization_id, key="k", body=b"body", status=202, answer=b"1")
     assert run_once(organization_id, "k", b"body", b"2") == idempotency.Replay(202, b"1")
+
+
+def test_ten_copies_at_once_have_one_effect(organization_id: UUID) -> None:
+    barrier = threading.Barrier(10)
+
+    def copy(number: int) -> str:
+        try:
+            barrier.wait()
+            answer = f"answer {number}".encode()
+            replay = run_once(organization_id, "k", b"body", answer)
+            return "first" if replay is None else replay.body.decode()
+        except idempotency.StillRunning:
+            return "still running"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(10) as pool:
+        outcomes = list(pool.map(copy, range(10)))
+
+    stored = bytes(IdempotencyRecord.objects.get().body).decode()
+    assert outcomes.count("first") == 1
+    assert stored == f"answer {outcomes.index('first')}"
+    assert set(outcomes) <= {"first", "still running", stored}
 
 
 def test_constraint_judges_a_copy_that_slipped_past_the_lock(organization_id: UUID) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -239,6 +240,22 @@ def test_key_of_another_organization_is_refused(tmp_path: Path) -> None:
 
     assert "api_keys[0].key: this key was used before" in refused(path)
     assert not Organization.objects.filter(slug="other").exists()
+
+
+def test_rotation_leaves_every_secret_readable_with_the_new_key_alone(settings) -> None:
+    apply()
+    old, new = settings.SWIFTEX_ENCRYPTION_KEYS[0], Fernet.generate_key().decode()
+    settings.SWIFTEX_ENCRYPTION_KEYS = [new]
+    with pytest.raises(CommandError, match="no key in SWIFTEX_ENCRYPTION_KEYS opens this secret"):
+        call_command("rotate_encryption_keys", stdout=StringIO())
+
+    settings.SWIFTEX_ENCRYPTION_KEYS = [new, old]
+    output = StringIO()
+    call_command("rotate_encryption_keys", stdout=output)
+    settings.SWIFTEX_ENCRYPTION_KEYS = [new]
+
+    assert "channels_out_channel.credentials: 2\n" in output.getvalue()
+    assert apply() == "unchanged: acme is as the file says (13 objects)\n"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"- x"])

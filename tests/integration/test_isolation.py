@@ -240,6 +240,17 @@ def test_owner_of_the_organization_sees_the_rows_that_the_stranger_was_tried_on(
         assert answer.status_code == 200, page.model
 
 
+def test_stored_secrets_are_on_no_page_and_in_no_answer_even_of_their_owner(world: World) -> None:
+    client = world.member(world.a, Role.OWNER)
+    secret = f"{CANARY}-secret".encode()
+
+    for page in owned_pages():
+        for path in page_addresses(page, row_of(world, page)):
+            assert secret not in client.get(path).content, path
+    for route in api_routes():
+        assert secret not in world.client_a.get(address(world, route)).content, route
+
+
 def test_admin_sends_strangers_to_the_login(world: World) -> None:
     for page in admin.site._registry.values():
         for path in page_addresses(page, 1)[:2]:
