@@ -166,7 +166,10 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "") or _next_redis_database(RE
 SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1, high=1000)
 
 # --- greeting
-SWIFTEX_MODEL_LANES = env.integer("SWIFTEX_MODEL_LANES", 120, low=1, high=1000)
+# An abandoned call holds its lane a little longer than the greeting waited, so there are more lanes than threads.
+SWIFTEX_MODEL_LANES = env.integer(
+    "SWIFTEX_MODEL_LANES", env.integer("SWIFTEX_GREETING_THREADS", 100, low=1, high=1000) * 6 // 5, low=1, high=1200
+)
 SWIFTEX_CHANNEL_RESERVE_MS = env.integer("SWIFTEX_CHANNEL_RESERVE_MS", 600, low=50, high=10_000)
 
 # --- e-mail: notices; without a server they are written to files
