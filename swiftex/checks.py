@@ -54,9 +54,10 @@ def _celery() -> Iterator[CheckMessage]:
         (
             "E007",
             "queues must be addressed by name through the default exchange",
-            # Celery turns a direct exchange into the default one when the routing key is the queue's name.
+            # Celery names the exchange after the default queue once it has read the settings, and publishes by name.
             lambda: all(
-                queue.exchange.type == "direct" and queue.routing_key == queue.name for queue in of("TASK_QUEUES")
+                queue.exchange.name in {"", of("TASK_DEFAULT_QUEUE")} and queue.routing_key == queue.name
+                for queue in of("TASK_QUEUES")
             ),
         ),
     )
