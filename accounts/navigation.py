@@ -84,7 +84,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def organization_switch(request: HttpRequest) -> list[dict[str, Any]]:
     """The organizations that the person may look at; unfold shows them under the site's title."""
-    organizations = list(selectors.organizations_of_user(_user(request))[:MAX_ORGANIZATIONS])
+    user = request.user
+    if not isinstance(user, AbstractBaseUser):  # the login page
+        return []
+    organizations = list(selectors.organizations_of_user(user)[:MAX_ORGANIZATIONS])
     if len(organizations) < 2 and not access_of(request).is_superuser:
         return []
     current_id = access_of(request).current_id
@@ -116,10 +119,3 @@ def _item(page: "ModelAdmin[Any]", icon: str) -> dict[str, Any]:
 
 def _group(title: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"title": title, "separator": True, "items": items}
-
-
-def _user(request: HttpRequest) -> AbstractBaseUser:
-    user = request.user
-    if not isinstance(user, AbstractBaseUser):
-        raise TypeError("the admin's pages are for people who logged in")
-    return user

@@ -43,6 +43,18 @@ def issue(organization: Organization, name: str) -> services.IssuedKey:
     return services.issue_api_key(organization_id=organization.pk, name=name, scopes=["*"], actor="command:test")
 
 
+def test_member_logs_in_with_the_right_password_alone(acme: Organization) -> None:
+    member(acme, Role.VIEWER, "ann")
+    client = Client()
+
+    assert client.get("/admin/login/").status_code == 200
+    wrong = client.post("/admin/login/?next=/admin/", {"username": "ann", "password": "wrong"})
+    assert wrong.status_code == 200
+    right = client.post("/admin/login/?next=/admin/", {"username": "ann", "password": PASSWORD})
+    assert (right.status_code, right["Location"]) == (302, "/admin/")
+    assert b"Acme" in client.get("/admin/").content
+
+
 def test_owner_makes_a_key_that_is_shown_once(acme: Organization) -> None:
     owner = member(acme, Role.OWNER)
 
