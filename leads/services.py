@@ -1,5 +1,6 @@
 """The writers of contacts, leads and touches. Every way in ends in `capture_lead` (design D17, D3; docs/adr/0025)."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +21,13 @@ from leads.suppression import hashes_of
 from routing import events, rulebook
 from swiftex.database import fetch_all
 from swiftex.ids import new_id, public_id
+from swiftex.observability import metrics
+from swiftex.observability.correlation import bind
 
 if TYPE_CHECKING:
     from accounts.models import Organization
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 # Races end after one repetition in practice; more of them in a row mean that something else is wrong.
@@ -149,8 +153,13 @@ def store(prepared: Prepared) -> Captured:
     rows = fetch_all(sql.CAPTURE, parameters)
     is_new_person = rows[0][4]
     if is_new_person:
-        return _new_lead(prepared, parameters, contact_id=parameters["contact_id"])
-    return _store_known_person(prepared, parameters, rows)
+        captured = _new_lead(prepared, parameters, contact_id=parameters["contact_id"])
+    else:
+        captured = _store_known_person(prepared, parameters, rows)
+    metrics.event_received(source=prepared.source.kind)
+    with bind(organization_id=captured.organization_id, correlation_id=captured.lead_id):
+        logger.info("lead came in again" if captured.is_duplicate else "lead captured")
+    return captured
 
 
 def _store_known_person(prepared: Prepared, parameters: dict[str, Any], rows: list[tuple[Any, ...]]) -> Captured:
@@ -183,7 +192,9 @@ def _store_known_person(prepared: Prepared, parameters: dict[str, Any], rows: li
         first_message_due_at=prepared.first_message_due_at if is_owed else asked_at + prepared.budget,
         greets_again=is_owed,
     )
-    _record_resubmitted(prepared, captured, matched_by=_matched_by(matched, earlier_lead_id, candidate_id))
+    matched_by = _matched_by(matched, earlier_lead_id, candidate_id)
+    _record_resubmitted(prepared, captured, matched_by=matched_by)
+    metrics.duplicate_suppressed(stage="external_id" if matched_by == "external_id" else "contact")
     return captured
 
 

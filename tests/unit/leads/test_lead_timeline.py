@@ -87,3 +87,19 @@ def test_every_kind_of_fact_reads_well_without_its_details() -> None:
     assert labels[2] == "Synced to -"
     assert labels[-1] == "Something.new"
     assert all("{" not in label for label in labels)
+
+
+def test_a_greeting_asked_for_anew_is_measured_from_there() -> None:
+    day = 86_400_000
+    again = Fact(
+        "lead.resubmitted", {"received_at": at(day).isoformat(), "source": "website"}, at(day + 6), at(day + 6)
+    )
+    late = accepted(
+        received_at=at(day).isoformat(), dispatched_at=at(day + 20).isoformat(), started_at=at(day + 30).isoformat(),
+        model_answered_at=at(day + 600).isoformat(), accepted_at=at(day + 700).isoformat(),
+    )  # fmt: skip
+
+    timeline = fold([created(), again, late])
+
+    assert timeline.first_response_ms == 700
+    assert [part.ms for part in timeline.segments] == [6, 14, 10, 570, 100]
