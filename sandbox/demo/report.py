@@ -19,6 +19,8 @@ _SEGMENTS = (
 _WIDTHS = {"who": 20, "channel": 9, "ms": 8, "end": 34}
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 _TARGET_MS = 2000
+# Mark, who, channel, total and end, with the blanks between them.
+_FEWEST_COLUMNS = 4 + _WIDTHS["who"] + 2 + _WIDTHS["channel"] + _WIDTHS["ms"] + 3 + _WIDTHS["end"]
 
 
 class Report:
@@ -44,21 +46,34 @@ class Report:
         self.say()
         self.say(self.paint(f"  {count} sample leads, sent over HTTP", "bold") + self.paint(" · times in ms", "dim"))
         self.say()
-        names = [padded("who", _WIDTHS["who"]), padded("channel", _WIDTHS["channel"])]
-        names += [f"{name:>{_WIDTHS['ms']}}" for name, _ in _SEGMENTS] + [f"{'total':>{_WIDTHS['ms']}}"]
-        self.say(self.paint(f"    {'  '.join(names[:2])}{''.join(names[2:])}   {'end':{_WIDTHS['end']}} shows", "dim"))
+        segments = [f"{name:>{_WIDTHS['ms']}}" for name, _ in self._segments]
+        names = f"{padded('who', _WIDTHS['who'])}  {padded('channel', _WIDTHS['channel'])}{''.join(segments)}"
+        shows = "shows" if self._note_room else ""
+        self.say(self.paint(f"    {names}{'total':>{_WIDTHS['ms']}}   {'end':{_WIDTHS['end']}} {shows}", "dim"))
 
     def line(self, followed: Followed, end: str, *, is_expected: bool) -> None:
         """One lead: mark, who, channel, milliseconds by segment, the end it reached and what it shows."""
         mark = self.paint("✓", "green") if is_expected else self.paint("✗", "red", "bold")
         name = isolated(padded(followed.sample.name, _WIDTHS["who"]))
-        times = "".join(self._time(followed.segment_ms(*names)) for _, names in _SEGMENTS)
+        times = "".join(self._time(followed.segment_ms(*names)) for _, names in self._segments)
         total = self._time(followed.first_response_ms, is_total=True)
         colour = "red" if not is_expected else "cyan" if end.startswith("greeted") else "yellow"
         shown_end = self.paint(padded(end, _WIDTHS["end"]), colour)
         channel = padded(followed.channel or "-", _WIDTHS["channel"])
-        note = followed.sample.shows if is_expected else f"expected {followed.sample.end}"
-        self.say(f"  {mark} {name}  {channel}{times}{total}   {shown_end} {self._note(note, is_expected)}")
+        self.say(f"  {mark} {name}  {channel}{times}{total}   {shown_end} {self._note(followed.sample.shows)}".rstrip())
+        if not is_expected:
+            self.say(self.paint(f"    expected {followed.sample.end}", "red"))
+
+    @property
+    def _segments(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """All of them where the line is wide enough, otherwise none: the total says most."""
+        return _SEGMENTS if self._columns >= _FEWEST_COLUMNS + len(_SEGMENTS) * _WIDTHS["ms"] else ()
+
+    @property
+    def _note_room(self) -> int:
+        """Columns left for what a sample shows; 0 if too few to read anything."""
+        room = self._columns - _FEWEST_COLUMNS - len(_SEGMENTS) * _WIDTHS["ms"] - 2
+        return room if room >= 24 else 0
 
     def _time(self, ms: float | None, *, is_total: bool = False) -> str:
         text = f"{'·' if ms is None else f'{ms:.0f}':>{_WIDTHS['ms']}}"
@@ -66,11 +81,9 @@ class Report:
             return self.paint(text, "dim")
         return self.paint(text, "bold", "green" if ms < _TARGET_MS else "yellow") if is_total else text
 
-    def _note(self, note: str, is_expected: bool) -> str:
-        used = 4 + _WIDTHS["who"] + 2 + _WIDTHS["channel"] + 6 * _WIDTHS["ms"] + 3 + _WIDTHS["end"] + 1
-        room = max(24, self._columns - used - 1)
-        short = note if len(note) <= room else note[: room - 1] + "…"
-        return self.paint(short, "dim") if is_expected else self.paint(note, "red")
+    def _note(self, note: str) -> str:
+        short = note if len(note) <= self._note_room else note[: max(0, self._note_room - 1)] + "…"
+        return self.paint(short, "dim") if self._note_room else ""
 
     def figures(self, followed: Sequence[Followed]) -> None:
         """First-response p50 and p99, with and without those whose provider was made to keep silent."""

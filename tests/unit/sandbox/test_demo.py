@@ -4,7 +4,7 @@ import phonenumbers
 import pytest
 
 from sandbox.demo.partner import Answer, field_at_fault, hidden_fields
-from sandbox.demo.report import padded
+from sandbox.demo.report import Report, padded
 from sandbox.demo.samples import SAMPLES_FILE, Sample, read_samples
 from sandbox.demo.verdict import Followed, copies_are_one, ends_of, ledger_breaches, percentile, sync_breaches
 
@@ -156,6 +156,22 @@ def test_percentiles_are_of_the_values_themselves():
 )
 def test_padded_to_columns(text, shown):
     assert padded(text, 5) == shown
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(200, "why it is here"), (125, "capture"), (82, "total")])
+def test_a_line_fits_the_terminal(columns, shown, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    each = followed(greeting={"state": "greeted", "channel": "whatsapp"})
+    each.sample = Sample(key="kim", shows="why it is here", end="greeted:whatsapp", lead={"name": "فاطمة المنصوري"})
+
+    report = Report()
+    report.head(1)
+    report.line(each, "greeted:whatsapp", is_expected=True)
+
+    lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert shown in "".join(lines)
+    assert all(len(line.strip("\u2068\u2069")) <= columns + 2 for line in lines)
 
 
 def test_what_a_browser_reads_from_a_form():
