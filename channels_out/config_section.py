@@ -1,6 +1,5 @@
 """The sections `channels`, `templates`, `crm` and `notify` of the configuration file."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from accounts.config_sections import Change, ConfigModel, FunctionSection, Mistake, Name, PublicUrl, Secret, kept, store
 from channels_out import senders
 from channels_out.models import Channel, CrmConnection, MessageTemplate, NotifySettings
+from channels_out.template_rules import template_problem
 
 
 def _email(value: str) -> str:
@@ -27,7 +27,6 @@ Digits = Annotated[str, StringConstraints(pattern=r"\A[0-9]{1,30}\z")]
 E164 = Annotated[str, StringConstraints(pattern=r"\A\+[1-9][0-9]{6,14}\z")]
 Speed = Annotated[int, Field(ge=1, le=10_000)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"\A[a-z][a-z0-9_]{0,39}\z")]
-_VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
 
 
 class WhatsAppConfig(ConfigModel):
@@ -126,19 +125,6 @@ class NotifyConfig(ConfigModel):
     is_active: bool = True
 
 
-def template_problem(body: str, parameters: Sequence[str], parameter_format: str) -> str | None:
-    """Why the provider would not approve the template, or could not fill it; None when it could."""
-    used = _VARIABLE.findall(body)
-    wanted = list(parameters) if parameter_format == "named" else [str(n + 1) for n in range(len(parameters))]
-    if sorted(set(used)) != sorted(set(wanted)):
-        return "body and parameters name different variables"
-    if len(set(parameters)) != len(parameters):
-        return "parameters name one twice"
-    if body.startswith("{{") or body.endswith("}}"):
-        return "a body neither begins nor ends with a variable"
-    return None
-
-
 def check_channels(value: Sequence[Any], document: Mapping[str, Any]) -> Iterable[Mistake]:
     """Each name and each number stands once."""
     seen: set[str] = set()
@@ -162,7 +148,7 @@ def check_templates(value: Sequence[TemplateConfig], document: Mapping[str, Any]
         seen.add(template.name)
 
 
-_SECRETS = ("access_token", "app_secret", "previous_app_secret", "verify_token", "auth_token", "previous_auth_token")
+SECRETS = ("access_token", "app_secret", "previous_app_secret", "verify_token", "auth_token", "previous_auth_token")
 _COLUMNS = ("name", "kind", "messages_per_second", "is_active")
 
 
@@ -175,8 +161,8 @@ def apply_channels(organization_id: UUID, value: Sequence[Any]) -> Sequence[Chan
             "kind": given["kind"],
             "messages_per_second": given["messages_per_second"],
             "is_active": given["is_active"],
-            "settings": {name: given[name] for name in given if name not in (*_SECRETS, *_COLUMNS)},
-            "credentials": {name: given[name] for name in given if name in _SECRETS},
+            "settings": {name: given[name] for name in given if name not in (*SECRETS, *_COLUMNS)},
+            "credentials": {name: given[name] for name in given if name in SECRETS},
         }
         identity = {"organization_id": organization_id, "name": channel.name}
         changes.append(store(Channel, path=f"channels.{channel.name}", identity=identity, values=values))

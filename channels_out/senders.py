@@ -50,6 +50,16 @@ class Sender:
         return PROVIDERS[self.kind]
 
     @property
+    def callback_urls(self) -> list[str]:
+        """What to enter at the provider, so that it reports to us."""
+        if self.kind == "whatsapp_cloud":
+            return [f"{settings.PUBLIC_URL}/webhooks/whatsapp/{self.key}"]
+        if self.kind.startswith("twilio_"):
+            endpoint = "sms" if self.kind == "twilio_sms" else "voice"
+            return [f"{settings.PUBLIC_URL}/webhooks/twilio/{self.key}/{endpoint}"]
+        return []
+
+    @property
     def status_url(self) -> str:
         """Where Twilio reports what became of a message; empty for kinds that report elsewhere."""
         if self.kind != "twilio_sms":
@@ -172,6 +182,13 @@ def pause(sender: Sender, *, seconds: float, reason: str) -> None:
         "a channel is down and passed over",
         extra={"channel_id": str(sender.id), "reason": reason, "organization_id": str(sender.organization_id)},
     )
+
+
+def resume(sender: Sender) -> None:
+    """The sender is used again at once; whoever calls has seen it work."""
+    Channel.objects.filter(pk=sender.id).update(paused_until=None, paused_reason="")
+    breakers.succeeded(breaker_name(sender))
+    forget()
 
 
 def _sender(row: Channel) -> Sender:

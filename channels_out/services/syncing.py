@@ -25,7 +25,8 @@ SUPPORTED_KINDS = frozenset({"http"})
 _BEGIN = """
 INSERT INTO channels_out_crmsync (id, organization_id, connection_id, lead_id, attempts)
 VALUES (%(id)s, %(organization_id)s, %(connection_id)s, %(lead_id)s, 1)
-ON CONFLICT (connection_id, lead_id) DO UPDATE SET attempts = channels_out_crmsync.attempts + 1
+ON CONFLICT (connection_id, lead_id) DO UPDATE
+SET attempts = channels_out_crmsync.attempts + CASE channels_out_crmsync.state WHEN 'synced' THEN 0 ELSE 1 END
 RETURNING id, state, attempts
 """
 _END = """
