@@ -1,10 +1,11 @@
 """The leads API: parse, one service call, respond."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -60,6 +61,17 @@ CONTACT_FILTERS: dict[str, tuple[str, filters.Reader]] = {
     "region": ("region", filters.read_text),
     **filters.moments("created_at"),
 }
+PAGING = ("cursor", "limit")
+CODES: dict[str, list[Any]] = {"status": list(LeadStatus), "greeting_state": list(GreetingState)}
+
+
+def _page_of(name: str, item: Any) -> Any:
+    next_page = serializers.CharField(allow_null=True, help_text="Send it as ?cursor= to get the next page.")
+    return inline_serializer(name, {"data": item(many=True), "next": next_page})
+
+
+LEAD_PAGE = _page_of("LeadPage", LeadSerializer)
+CONTACT_PAGE = _page_of("ContactPage", ContactSerializer)
 
 
 class LeadsView(ApiView):
@@ -88,8 +100,8 @@ class LeadsView(ApiView):
 
     @extend_schema(
         operation_id="leads_list",
-        parameters=[OpenApiParameter(name, str) for name in LEAD_FILTERS],
-        responses={200: LeadSerializer(many=True), 400: PROBLEM},
+        parameters=[OpenApiParameter(name, str, enum=CODES.get(name)) for name in (*LEAD_FILTERS, *PAGING)],
+        responses={200: LEAD_PAGE, 400: PROBLEM},
     )
     def get(self, request: Request) -> Response:
         """Leads in pages."""
@@ -148,8 +160,8 @@ class ContactsView(ApiView):
 
     @extend_schema(
         operation_id="contacts_list",
-        parameters=[OpenApiParameter(name, str) for name in CONTACT_FILTERS],
-        responses={200: ContactSerializer(many=True), 400: PROBLEM},
+        parameters=[OpenApiParameter(name, str) for name in (*CONTACT_FILTERS, *PAGING)],
+        responses={200: CONTACT_PAGE, 400: PROBLEM},
     )
     def get(self, request: Request) -> Response:
         """Contacts in pages."""
