@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import action
 from unfold.decorators import display as labelled
 
@@ -25,7 +26,7 @@ class ConversationAdmin(ReadOnlyScopedAdmin):
     list_filter = ["state", "opened_at"]
     search_fields = ["contact__name", "contact__phone", "contact__email"]
     search_help_text = "Name, phone or e-mail"
-    list_select_related = ["contact"]
+    list_select_related = ["contact", "lead"]
     date_hierarchy = "opened_at"
     ordering = ["-id"]
     fields = ["who", "reached_at", "shown_state", "opened_at", "last_inbound_at", "last_outbound_at", "shown_lead"]
@@ -43,15 +44,20 @@ class ConversationAdmin(ReadOnlyScopedAdmin):
         contact = conversation.contact
         return str(getattr(contact, "phone", "") or getattr(contact, "email", ""))
 
-    @labelled(description="State", label={"Open": "success", "Closed": "info"})  # type: ignore[untyped-decorator]
+    @labelled(description="State", label={"Open": "success", "Closed": "info"})
     def shown_state(self, conversation: Conversation) -> str:
         """The state as a coloured word."""
         return str(conversation.get_state_display())
 
     @admin.display(description="Lead")
     def shown_lead(self, conversation: Conversation) -> str:
-        """The lead's public id."""
-        return str(conversation.lead or "-")
+        """The lead's public id, as the way to its page."""
+        if conversation.lead_id is None:
+            return "-"
+        address = reverse("admin:leads_lead_change", args=[conversation.lead_id])
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, conversation.lead
+        )
 
     def change_view(
         self,
@@ -99,7 +105,7 @@ class LlmConnectionAdmin(_OnePerOrganization):
         names = ["provider", "base_url", "model", "timeout_ms", "max_tokens_field"]
         return [(None, {"fields": [*names, "api_key"] if self.has_change_permission(request, obj) else names})]
 
-    @action(description="Ask the model once", url_path="ask-once", permissions=["change"])  # type: ignore[untyped-decorator]
+    @action(description="Ask the model once", url_path="ask-once", permissions=["change"])
     def ask_once(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The model is asked for a greeting to nobody, and the page says how it did."""
         connection = self.get_object(request, object_id)

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin_base import ScopedModelForm, SecretsWriteOnly
 from channels_out.senders import Senders, senders_of
@@ -45,7 +46,10 @@ class GreetingSettingsForm(ScopedModelForm):
     """How the first message is written; channels and template must exist."""
 
     channel_names = forms.CharField(
-        label="Channels", max_length=500, help_text="Names, separated by commas, in the order in which they are tried."
+        label="Channels",
+        max_length=500,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Names, separated by commas, in the order in which they are tried.",
     )
 
     class Meta:
