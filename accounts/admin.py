@@ -189,7 +189,9 @@ class MembershipAdmin(ScopedModelAdmin):
 class ApiKeyForm(ScopedModelForm):
     """Name, rights and end of a key."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in Scope.values], widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = ApiKey
@@ -213,8 +215,12 @@ class ApiKeyAdmin(ScopedModelAdmin):
     ordering = ["-created_at"]
     search_fields = ["name", "prefix"]
     actions = ["revoke"]
-    fields = ["name", "scopes", "expires_at", "prefix", "last_used_at", "revoked_at", "created_at"]
     readonly_fields = ["prefix", "last_used_at", "revoked_at", "created_at"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A new key has no past yet."""
+        inputs = ["name", "scopes", "expires_at"]
+        return inputs if obj is None else [*inputs, *self.readonly_fields]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A revoked key stays as it was."""

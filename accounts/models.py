@@ -87,6 +87,7 @@ class Membership(OrganizationOwned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "member"
         constraints = [
             UniqueConstraint(
                 fields=["organization", "user"],

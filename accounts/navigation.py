@@ -22,6 +22,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("leads", "contact", "contacts"),
             ("leads", "touch", "touch_app"),
             ("leads", "mergesuggestion", "merge"),
+            ("leads", "consentrecord", "handshake"),
             ("leads", "suppression", "block"),
         ),
     ),
@@ -42,7 +43,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("routing", "event", "bolt"),
             ("routing", "job", "work_history"),
-            ("routing", "deadletter", "report"),
+            ("routing", "deadjob", "report"),
             ("routing", "jobhistory", "history"),
         ),
     ),

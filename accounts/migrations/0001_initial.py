@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "member",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("organization", "user"),
