@@ -50,7 +50,7 @@ class RequestMiddleware:
             _see_through(request, hops)
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _ACCEPTED_ID.fullmatch(given) else new_id().hex
-        with correlation.bind(request_id=request_id):
+        with correlation.bind(request_id=request_id, organization_id=None):
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
             _guard_page(request, response)

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from accounts.api.authentication import AuthenticatedKey
 from accounts.api.limits import Allowance, check_limits
 from accounts.api.rendering import OrjsonRenderer
+from swiftex.observability import correlation
 
 _RENDERER = OrjsonRenderer()
 
@@ -27,6 +28,12 @@ class ApiView(APIView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
         """JSON."""
         return _RENDERER, _RENDERER.media_type
+
+    def perform_authentication(self, request: Request) -> None:
+        """The caller is known, and log lines of this request name the organization."""
+        if isinstance(request.auth, AuthenticatedKey):
+            # The request's middleware takes it back.
+            correlation.organization_id.set(str(request.auth.organization_id))
 
     def check_throttles(self, request: Request) -> None:
         """The request is counted; raises RateLimited."""
