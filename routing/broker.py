@@ -3,6 +3,7 @@
 A message is a hint (job, organization, generation); the row is the truth.
 """
 
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ class Dispatch:
 def publish(queue: Queue, dispatches: Iterable[Dispatch]) -> None:
     """The messages are in the queue, in one batch where the broker takes batches; raises BrokerAway."""
     try:
-        with _producers().acquire(block=True, timeout=1) as producer, producer.batch(500):
+        producer = _producer()
+        with producer.batch(500):
             for dispatch in dispatches:
                 current_app.send_task(
                     dispatch.kind,
@@ -48,20 +50,23 @@ def publish(queue: Queue, dispatches: Iterable[Dispatch]) -> None:
 def queue_length(queue: Queue) -> int | None:
     """Messages that wait in the broker's queue, None when the broker can't be asked."""
     try:
-        with _connections().acquire(block=True, timeout=1) as connection:
-            channel = connection.default_channel
-            with suppress(*connection.channel_errors):
-                return int(channel.queue_declare(queue=queue.value, passive=True).message_count)
-            return 0
+        connection = _connection()
+        channel = connection.default_channel
+        with suppress(*connection.channel_errors):
+            return int(channel.queue_declare(queue=queue.value, passive=True).message_count)
+        return 0
     except Exception as error:  # noqa: BLE001 - see _away
         _away(error)
         return None
 
 
 def _away(error: Exception) -> BrokerAway:
-    """Each transport raises errors of its own, and after any of them its pooled connections are not to be trusted."""
+    """Each transport raises errors of its own, and after any of them this thread's connection is not to be trusted."""
+    connection = vars(_here).pop("connection", None)
+    vars(_here).pop("producer", None)
     with suppress(Exception):
-        _connections().force_close_all()
+        if connection is not None:
+            connection.collect()
     return BrokerAway(type(error).__name__)
 
 
@@ -70,10 +75,18 @@ def arms_ahead() -> bool:
     return str(current_app.conf.broker_url).startswith(("redis://", "rediss://"))
 
 
-# The stubs of Celery don't know its pools.
-def _producers() -> Any:
-    return current_app.producer_pool
+# One connection for each thread that talks to the broker, a new one after a failure. Celery's pool is not used: closed
+# after a failure it stays closed, and emptied it blocks for ever.
+_here = threading.local()
 
 
-def _connections() -> Any:
-    return current_app.pool
+def _connection() -> Any:
+    if not hasattr(_here, "connection"):
+        _here.connection = current_app.connection_for_write()
+    return _here.connection
+
+
+def _producer() -> Any:
+    if not hasattr(_here, "producer"):
+        _here.producer = current_app.amqp.Producer(_connection().default_channel)
+    return _here.producer

@@ -1,5 +1,6 @@
 """The Celery app: one task for each kind of job, named like it, and what each process does when it starts and stops."""
 
+import logging
 import os
 import socket
 import threading
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from celery import Celery, signals
+from kombu.transport import redis as redis_transport
 
 if TYPE_CHECKING:
     from routing.jobs import JobKind
@@ -17,7 +19,25 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swiftex.settings")
 app = Celery("swiftex")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()
+logger = logging.getLogger(__name__)
 _beats: list[threading.Event] = []
+
+
+class _LettingGo(redis_transport.QoS):
+    """Messages in a worker's hands stay unacknowledged when their connection is lost; the sweep sends them again.
+
+    Kombu 5.7 wants to put them back over the connection it has just taken apart, and the worker dies of it.
+    """
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """The messages are back in their queues, or left behind."""
+        try:
+            super().restore_unacked_once(stderr)
+        except AttributeError:
+            logger.warning("messages could not be put back over a lost connection")
+
+
+redis_transport.Channel.QoS = _LettingGo
 
 
 @app.on_after_finalize.connect
