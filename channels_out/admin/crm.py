@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
+from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
-from accounts.models import Role
 from channels_out.admin.forms import CrmForm, NotifyForm
 from channels_out.models import CrmConnection, CrmSync, NotifySettings
 from channels_out.services.syncing import sync_again

@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
+from accounts.selectors import organization_by_id
 from channels_out import crash_points, fallback, senders, sql
 from channels_out.delivery import NO_RECEIPT, AttemptState, MessageStatus
 from channels_out.fallback import ErrorClass, GiveUp, Reached, Retry, Send, Step, Tried, Wait
@@ -31,6 +32,7 @@ OUR_JOBS = frozenset({"settle_message", "deliver_next"})
 _OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.FAILED, MessageStatus.UNRESOLVED})
 _PASSING_PAUSE_S = 2.0
 _GRACE_S = 0.2
+_RATHER_TWICE = "at_least_once"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,12 +174,28 @@ def _decide(standing: _Standing, *, busy: Container[str] = ()) -> Step:
         unknown_wait_s=standing.about.unknown_wait_s,
         has_template=bool(standing.template_name),
     )
+    again = _to_ask_again(standing, usable)
+    if again and (isinstance(step, Send) or (isinstance(step, GiveUp) and step.unresolved)):
+        step = again
     if isinstance(step, GiveUp) and not step.suppressed and step.reason != "refused_for_good" and is_passing:
         step = Retry(seconds=_PASSING_PAUSE_S)
     if isinstance(step, Send | Retry) and standing.is_late:
         was_tried = bool(standing.attempts)
         return GiveUp(reason="too_late", unresolved=was_tried, suppressed=not was_tried)
     return step
+
+
+def _to_ask_again(standing: _Standing, usable: list[str]) -> Send | None:
+    """The channel whose one unknown attempt is made again, where the organization wants rather twice than never."""
+    last = standing.attempts[-1].tried if standing.attempts else None
+    if last is None or last.state is not AttemptState.UNKNOWN or last.receipt_rank != NO_RECEIPT:
+        return None
+    times = sum(attempt.tried.channel == last.channel for attempt in standing.attempts)
+    if times > 1 or last.channel not in usable:
+        return None
+    if organization_by_id(standing.about.organization_id).on_ambiguous != _RATHER_TWICE:
+        return None
+    return Send(channel=last.channel, force_template=last.as_template)
 
 
 def _usable(standing: _Standing, busy: Container[str]) -> tuple[list[str], bool]:
@@ -204,6 +222,9 @@ def _usable(standing: _Standing, busy: Container[str]) -> tuple[list[str], bool]
 def _next_intent(standing: _Standing, step: Send) -> tuple[Intent | None, Step]:
     """The intent of a further attempt, or the step to take instead."""
     sender = standing.configured.by_name[step.channel]
+    for attempt in standing.attempts:
+        if attempt.tried.channel == step.channel and attempt.tried.state is AttemptState.UNKNOWN:
+            _settle(standing.about.organization_id, attempt.id, AttemptState.ABANDONED, "sent_again")
     template = standing.configured.templates.get(standing.template_name)
     is_template = (
         template is not None
@@ -303,7 +324,8 @@ def _lock(organization_id: UUID, message_id: UUID) -> _Standing | None:
 def _attempt(organization_id: UUID, configured: Senders, row: tuple[Any, ...]) -> _Attempt:
     attempt_id, channel_id, _, state, as_template, rank, error, retry_after_s, waited_s, left_s, provider_id = row[:11]
     if state == AttemptState.SENDING.value and left_s <= 0:
-        _expire(organization_id, attempt_id)
+        # The process that was to make this call died or slept over it: perhaps the call was made.
+        _settle(organization_id, attempt_id, AttemptState.UNKNOWN, "process_died")
         state = AttemptState.UNKNOWN.value
     sender = configured.by_id.get(channel_id)
     return _Attempt(
@@ -321,13 +343,12 @@ def _attempt(organization_id: UUID, configured: Senders, row: tuple[Any, ...]) -
     )  # fmt: skip
 
 
-def _expire(organization_id: UUID, attempt_id: UUID) -> None:
-    """The process that was to make this call died or slept over it: perhaps the call was made."""
+def _settle(organization_id: UUID, attempt_id: UUID, state: AttemptState, reason: str) -> None:
     execute(
         sql.SETTLE_ATTEMPT,
         {
-            "organization_id": organization_id, "attempt_id": attempt_id, "state": AttemptState.UNKNOWN.value,
-            "code": "", "reason": "process_died", "error_class": "", "retry_after_s": None, "from_states": ["sending"],
+            "organization_id": organization_id, "attempt_id": attempt_id, "state": state.value, "code": "",
+            "reason": reason, "error_class": "", "retry_after_s": None, "from_states": ["sending", "unknown"],
         },
     )  # fmt: skip
 
