@@ -19,9 +19,26 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 RV = TypeVar("RV")
 _PREPARE_ON_REQUEST_ALONE = 1_000_000_000
+# How long a request waits for a database that let the last one down: requests must not queue behind each other's wait.
+PATIENCE_IN_DOUBT_S = 0.05
 
 deadline_at: ContextVar[float | None] = ContextVar("deadline_at", default=None)
 """The time.monotonic() by which statements of this thread must be over; None: they may take their time."""
+
+
+class _Doubt:
+    """Whether the database of this process missed a deadline and has answered nobody since."""
+
+    def __init__(self) -> None:
+        self.exists = False
+
+    def left_s(self, until: float) -> float:
+        """Seconds that may be waited for the database, out of those that are left until the deadline."""
+        left_s = until - monotonic()
+        return max(0.0, min(left_s, PATIENCE_IN_DOUBT_S) if self.exists else left_s)
+
+
+doubt = _Doubt()
 
 
 class Connection(psycopg.Connection[Any]):
@@ -33,10 +50,13 @@ class Connection(psycopg.Connection[Any]):
         if until is None:
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, max(0.0, until - monotonic()))
+            result = super().wait(gen, interval, doubt.left_s(until))
         except errors._WaitTimeout:
+            doubt.exists = True
             self.close()
             raise psycopg.OperationalError("the database did not answer before the deadline") from None
+        doubt.exists = False
+        return result
 
 
 class Pool(ConnectionPool[Connection]):
@@ -46,7 +66,7 @@ class Pool(ConnectionPool[Connection]):
         """A connection that was alive a moment ago; raises PoolTimeout when none came in time."""
         give_up_at = monotonic() + (self.timeout if timeout is None else timeout)
         if (until := deadline_at.get()) is not None:
-            give_up_at = min(give_up_at, until)
+            give_up_at = min(give_up_at, monotonic() + doubt.left_s(until))
         while True:
             connection = self._lend(give_up_at - monotonic())
             if not _has_hung_up(connection):
@@ -57,7 +77,11 @@ class Pool(ConnectionPool[Connection]):
     def _lend(self, timeout_s: float) -> Connection:
         if timeout_s <= 0:
             raise PoolTimeout("no connection before the deadline")
-        return super().getconn(timeout_s)
+        try:
+            return super().getconn(timeout_s)
+        except PoolTimeout:
+            doubt.exists = True
+            raise
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -90,28 +90,28 @@ def test_capture_does_not_wait_for_a_broker_that_hangs(shop, stack):
 def test_without_the_database_nothing_is_accepted_and_afterwards_all_goes_on(shop, stack, fault):
     before = _pids(stack)
     shop.all_ended(len(shop.submit_many(3)))
-    submissions = [(shop.body(somebody()), str(uuid.uuid4())) for _ in range(8)]
+    submissions = [(shop.body(somebody()), str(uuid.uuid4())) for _ in range(30)]
     connection.close()
 
     if fault == "frozen":
         stack.freeze("postgres")
     else:
         stack.stop_service("postgres")
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool:  # as many as the web server has threads
         refused = list(pool.map(lambda submission: _timed(shop, *submission), submissions))
     if fault == "frozen":
         stack.thaw("postgres")
     else:
         stack.start_service("postgres")
 
-    assert [answer.status_code for answer, _ in refused] == [503] * 8
+    assert [answer.status_code for answer, _ in refused] == [503] * 30
     assert all(int(answer.headers["Retry-After"]) > 0 for answer, _ in refused)
     assert all(answer.headers["Content-Type"] == "application/problem+json" for answer, _ in refused)
-    assert max(took_s for _, took_s in refused[:4]) < 2
+    assert max(took_s for _, took_s in refused) < 2
     accepted = [_until_accepted(shop, *submission) for submission in submissions]
-    assert len({answer.json()["id"] for answer in accepted}) == 8
-    assert shop.all_ended(11, within_s=40) == {"greeted": 11}
-    assert len(shop.messages()) == 11
+    assert len({answer.json()["id"] for answer in accepted}) == 30
+    assert shop.all_ended(33, within_s=40) == {"greeted": 33}
+    assert len(shop.messages()) == 33
     assert _pids(stack) == before
 
 
