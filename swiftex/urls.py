@@ -1,7 +1,6 @@
 """Every address that Swiftex answers; a slash at the end is optional (swiftex/middleware.py)."""
 
 import sys
-from importlib.util import find_spec
 
 from django.contrib import admin
 from django.db import InterfaceError, OperationalError
@@ -13,19 +12,9 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularRedocView, 
 
 from accounts.api import problems, schema  # noqa: F401 - schema tells OpenAPI about the keys
 from routing import broker, heartbeats
-from swiftex import openapi  # noqa: F401 - the schema finds its extension
 from swiftex.middleware import unavailable
 from swiftex.observability import health
 from swiftex.queues import Queue
-
-
-def _included(prefix: str, module: str) -> list[URLPattern | URLResolver]:
-    try:
-        is_there = find_spec(module) is not None
-    except ModuleNotFoundError:  # its package is missing
-        is_there = False
-    return [path(prefix, include(module))] if is_there else []
-
 
 # The schema changes with the code alone, and making it takes most of a second.
 _schema = cache_page(3600)(SpectacularJSONAPIView.as_view(authentication_classes=[]))
@@ -40,13 +29,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema", _schema, name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(authentication_classes=[], url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(authentication_classes=[], url_name="schema"), name="redoc"),
-    *_included("api/v1/", "leads.api.urls"),
-    *_included("api/v1/", "routing.api.urls"),
-    *_included("api/v1/", "conversations.api.urls"),
-    *_included("api/v1/", "channels_out.api.urls"),
-    *_included("api/v1/", "analytics.api.urls"),
-    *_included("", "leads.forms_urls"),
-    *_included("webhooks/", "channels_out.callbacks.urls"),
+    path("api/v1/", include("leads.api.urls")),
+    path("api/v1/", include("channels_out.api.urls")),
+    path("api/v1/", include("analytics.api.urls")),
+    path("", include("leads.forms_urls")),
+    path("webhooks/", include("channels_out.callbacks.urls")),
 ]
 
 handler404 = problems.not_found
