@@ -7,26 +7,15 @@ from uuid import UUID
 
 from django.test import Client
 
-import swiftex.subscriptions  # noqa: F401 - an event starts its jobs here as in every process
 from accounts import services as accounts
 from accounts.api import authentication
 from accounts.models import Organization
 from leads import selectors, services
 from leads.models import Contact, Identity, Lead, LeadSource, Touch
 from leads.submission import Submission
-from routing import jobs
 from routing.models import Event, Job
-from swiftex.queues import Queue
 
 RECEIVED_AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-def _wire_missing_kinds() -> None:
-    for kind in ("greet_lead", "sync_lead", "notify"):
-        try:
-            jobs.kind_named(kind)
-        except jobs.UnknownKind:
-            jobs.job(kind=kind, queue=Queue.GREETING, attempts=5, lease_s=10)(lambda **_: None)
 
 
 @dataclass
@@ -65,7 +54,6 @@ NOTHING = dict.fromkeys(("contacts", "identities", "leads", "touches", "created"
 
 def make_setup(**columns) -> Setup:
     """An organization in India with the sources website (api), second (api) and landing (form), and a key."""
-    _wire_missing_kinds()
     selectors.forget_cached_sources()
     authentication.forget_known_keys()
     slug = f"org-{uuid.uuid4().hex[:12]}"

@@ -12,7 +12,6 @@ from swiftex import clock
 from swiftex.ids import parse_public_id
 from tests.integration.leads_setup import NOTHING, Setup, make_setup
 
-pytestmark = pytest.mark.urls("tests.integration.leads_urls")
 PHONE = "+919876543210"
 LEAD = {"source": "website", "name": "Ann Lee", "phone": "98765 43210"}
 

@@ -6,8 +6,6 @@ import pytest
 
 from tests.integration.leads_setup import NOTHING, Setup, make_setup
 
-pytestmark = pytest.mark.urls("tests.integration.leads_urls")
-
 GOOD = {"source": "website", "phone": "+919876543210"}
 
 

@@ -10,7 +10,6 @@ from routing.models import Job
 from swiftex import clock
 from tests.integration.leads_setup import NOTHING, Setup, make_setup, make_source
 
-pytestmark = pytest.mark.urls("tests.integration.leads_urls")
 PHONE = "+919876543210"
 
 
