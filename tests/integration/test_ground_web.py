@@ -261,3 +261,20 @@ def test_requests_have_a_deadline_and_the_admin_a_longer_one(settings):
     assert 1.4 < left["/webhooks/whatsapp/acme.wa"] <= 1.5
     assert 19 < left["/admin/leads/"] <= 20
     assert deadline_at.get() is None
+
+
+# --- logins
+
+
+@pytest.mark.django_db(transaction=True)
+def test_guessing_a_password_ends_after_five_tries_for_that_name_from_that_address(client, caplog, django_user_model):
+    django_user_model.objects.create_superuser("oncall-person", password="the-right-password")
+
+    def log_in(password, address="203.0.113.9"):
+        fields = {"username": "oncall-person", "password": password}
+        return client.post("/admin/login/", fields, REMOTE_ADDR=address).status_code
+
+    assert [log_in("wrong") for _ in range(5)][-1] == 429
+    assert log_in("the-right-password") == 429
+    assert log_in("the-right-password", address="203.0.113.10") == 302
+    assert not [record for record in caplog.records if "oncall-person" in record.getMessage()]
