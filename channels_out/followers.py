@@ -4,7 +4,7 @@ from channels_out.services import advancing, receipts
 from routing.followers import follower
 
 
-@follower(name="fold_receipts", interval_s=0.1)
+@follower(name="fold_receipts", interval_s=0.1, full_batch=receipts.BATCH)
 def fold_receipts() -> int:
     """Receipts that providers posted are in the messages' states."""
     return receipts.fold_carefully()

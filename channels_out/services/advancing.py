@@ -3,27 +3,23 @@
 import hashlib
 import time
 from collections.abc import Container
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import orjson
-from django.conf import settings
 from django.db import transaction
 
 from accounts.selectors import organization_by_id
 from channels_out import crash_points, fallback, senders, sql
 from channels_out.delivery import NO_RECEIPT, AttemptState, MessageStatus
-from channels_out.fallback import ErrorClass, GiveUp, Reached, Retry, Send, Step, Tried, Wait
+from channels_out.fallback import GiveUp, Reached, Retry, Send, Step, Wait
 from channels_out.providers.base import Accepted, Outgoing, Refused
-from channels_out.senders import Sender, Senders
 from channels_out.services import outcomes
 from channels_out.services.calls import CALL_S, Intent, call
 from channels_out.services.orders import Delivered
 from channels_out.services.outcomes import Obliged
+from channels_out.services.standing import Standing, lock, settle_attempt
 from routing.jobs import Postponed, current_job, enqueue, finish_here
 from swiftex import clock
-from swiftex.database import execute, fetch_all, fetch_one
+from swiftex.database import fetch_all, fetch_one
 from swiftex.ids import new_id
 
 PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
@@ -33,42 +29,6 @@ _OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.F
 _PASSING_PAUSE_S = 2.0
 _GRACE_S = 0.2
 _RATHER_TWICE = "at_least_once"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Attempt:
-    id: UUID
-    sender: Sender | None
-    tried: Tried
-    provider_id: str | None
-    code: str
-    reason: str
-    call_left_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Standing:
-    """A message under lock, with its attempts in order.  age_s None: it has no moment of receipt."""
-
-    about: Obliged
-    status: MessageStatus
-    attempts: tuple[_Attempt, ...]
-    configured: Senders
-    channel_names: tuple[str, ...]
-    template_name: str
-    text: str
-    parameters: dict[str, str]
-    max_age_s: float
-    age_s: float | None
-    phone: str
-    unreachable_kinds: frozenset[str]
-    window_channel_ids: frozenset[UUID]
-
-    @property
-    def is_late(self) -> bool:
-        """True when it waits for a person; once something was tried, the limit is the one for failure reports."""
-        limit_s = min(self.max_age_s, settings.SWIFTEX_FALLBACK_MAX_AGE_S) if self.attempts else self.max_age_s
-        return self.age_s is not None and self.age_s > limit_s
 
 
 def settle_call(about: Obliged, intent: Intent) -> Delivered:
@@ -99,7 +59,7 @@ def advance(*, organization_id: UUID, message_id: UUID) -> Delivered:
     pause_s: float | None = None
     intent: Intent | None = None
     with transaction.atomic():
-        standing = _lock(organization_id, message_id)
+        standing = lock(organization_id, message_id)
         if standing is None or standing.status not in _OPEN:
             finish_here()
             return _where(message_id, standing)
@@ -136,7 +96,7 @@ def take_up_what_was_left() -> int:
     return len(rows)
 
 
-def _where(message_id: UUID, standing: _Standing | None) -> Delivered:
+def _where(message_id: UUID, standing: Standing | None) -> Delivered:
     if standing is None:
         return Delivered(message_id=None, state="suppressed", reason="gone")
     last = standing.attempts[-1].sender if standing.attempts else None
@@ -149,7 +109,7 @@ def _after(message_id: UUID, step: Step) -> Delivered:
     return Delivered(message_id=message_id, state="accepted" if isinstance(step, Reached) else "sending")
 
 
-def _choose(standing: _Standing) -> Step:
+def _choose(standing: Standing) -> Step:
     """The next step; a channel that it names has granted a token. One without a token gives way to the next."""
     waits: dict[str, float] = {}
     step = _decide(standing, busy=waits)
@@ -162,7 +122,7 @@ def _choose(standing: _Standing) -> Step:
     return Retry(seconds=min(waits.values()) + _GRACE_S) if waits and isinstance(step, Retry) else step
 
 
-def _decide(standing: _Standing, *, busy: Container[str] = ()) -> Step:
+def _decide(standing: Standing, *, busy: Container[str] = ()) -> Step:
     """The next step, in view of which channels are fit to be asked now and how old the message is."""
     calling = [a.call_left_s for a in standing.attempts if a.tried.state is AttemptState.SENDING]
     if calling:
@@ -185,7 +145,7 @@ def _decide(standing: _Standing, *, busy: Container[str] = ()) -> Step:
     return step
 
 
-def _to_ask_again(standing: _Standing, usable: list[str]) -> Send | None:
+def _to_ask_again(standing: Standing, usable: list[str]) -> Send | None:
     """The channel whose one unknown attempt is made again, where the organization wants rather twice than never."""
     last = standing.attempts[-1].tried if standing.attempts else None
     if last is None or last.state is not AttemptState.UNKNOWN or last.receipt_rank != NO_RECEIPT:
@@ -198,7 +158,7 @@ def _to_ask_again(standing: _Standing, usable: list[str]) -> Send | None:
     return Send(channel=last.channel, force_template=last.as_template)
 
 
-def _usable(standing: _Standing, busy: Container[str]) -> tuple[list[str], bool]:
+def _usable(standing: Standing, busy: Container[str]) -> tuple[list[str], bool]:
     """The names of the channels that may be asked, and whether one more may come back soon."""
     template = standing.configured.templates.get(standing.template_name)
     now = clock.now()
@@ -219,12 +179,12 @@ def _usable(standing: _Standing, busy: Container[str]) -> tuple[list[str], bool]
     return names, is_passing
 
 
-def _next_intent(standing: _Standing, step: Send) -> tuple[Intent | None, Step]:
+def _next_intent(standing: Standing, step: Send) -> tuple[Intent | None, Step]:
     """The intent of a further attempt, or the step to take instead."""
     sender = standing.configured.by_name[step.channel]
     for attempt in standing.attempts:
         if attempt.tried.channel == step.channel and attempt.tried.state is AttemptState.UNKNOWN:
-            _settle(standing.about.organization_id, attempt.id, AttemptState.ABANDONED, "sent_again")
+            settle_attempt(standing.about.organization_id, attempt.id, AttemptState.ABANDONED, "sent_again")
     template = standing.configured.templates.get(standing.template_name)
     is_template = (
         template is not None
@@ -270,7 +230,7 @@ def _in_our_job() -> bool:
     return running is not None and running.kind in OUR_JOBS
 
 
-def _come_back(standing: _Standing, pause_s: float) -> None:
+def _come_back(standing: Standing, pause_s: float) -> None:
     if not _in_our_job():
         enqueue(outcomes.settle_job(standing.about, delay_s=pause_s))
         finish_here()
@@ -282,7 +242,7 @@ def _end_of(step: GiveUp) -> str:
     return MessageStatus.UNRESOLVED.value if step.unresolved else MessageStatus.FAILED.value
 
 
-def _give_up(standing: _Standing, step: GiveUp) -> None:
+def _give_up(standing: Standing, step: GiveUp) -> None:
     last = standing.attempts[-1] if standing.attempts else None
     reason, code, status = step.reason, last.code if last else "", _end_of(step)
     if reason == "every_channel_failed" and last:
@@ -295,7 +255,7 @@ def _give_up(standing: _Standing, step: GiveUp) -> None:
     finish_here()
 
 
-def _resolve(standing: _Standing) -> None:
+def _resolve(standing: Standing) -> None:
     """An unknown attempt about which a receipt says that it went out counts as accepted."""
     for attempt in standing.attempts:
         is_proven = attempt.tried.state is AttemptState.UNKNOWN and attempt.tried.receipt_rank != NO_RECEIPT
@@ -308,80 +268,3 @@ def _resolve(standing: _Standing) -> None:
             accepted = Accepted(provider_id=attempt.provider_id or "")
             outcomes.store_accepted(standing.about, intent, accepted, at=clock.now(), finish=False)
     finish_here()
-
-
-def _lock(organization_id: UUID, message_id: UUID) -> _Standing | None:
-    key = {"organization_id": organization_id, "message_id": message_id}
-    rows = fetch_all(sql.LOCK_ATTEMPTS, key)
-    message = fetch_one(sql.LOCK_MESSAGE, key)
-    if message is None:
-        return None
-    configured = senders.senders_of(organization_id)
-    attempts = tuple(_attempt(organization_id, configured, row) for row in rows)
-    return _standing(organization_id, message_id, configured, attempts, message)
-
-
-def _attempt(organization_id: UUID, configured: Senders, row: tuple[Any, ...]) -> _Attempt:
-    attempt_id, channel_id, _, state, as_template, rank, error, retry_after_s, waited_s, left_s, provider_id = row[:11]
-    if state == AttemptState.SENDING.value and left_s <= 0:
-        # The process that was to make this call died or slept over it: perhaps the call was made.
-        _settle(organization_id, attempt_id, AttemptState.UNKNOWN, "process_died")
-        state = AttemptState.UNKNOWN.value
-    sender = configured.by_id.get(channel_id)
-    return _Attempt(
-        id=attempt_id,
-        sender=sender,
-        tried=Tried(
-            channel=sender.name if sender else str(channel_id), state=AttemptState(state), receipt_rank=rank,
-            error=ErrorClass(error) if error else None, retry_after_s=retry_after_s, as_template=as_template,
-            waited_s=waited_s,
-        ),
-        provider_id=provider_id,
-        code=row[11],
-        reason=row[12],
-        call_left_s=left_s,
-    )  # fmt: skip
-
-
-def _settle(organization_id: UUID, attempt_id: UUID, state: AttemptState, reason: str) -> None:
-    execute(
-        sql.SETTLE_ATTEMPT,
-        {
-            "organization_id": organization_id, "attempt_id": attempt_id, "state": state.value, "code": "",
-            "reason": reason, "error_class": "", "retry_after_s": None, "from_states": ["sending", "unknown"],
-        },
-    )  # fmt: skip
-
-
-def _standing(
-    organization_id: UUID, message_id: UUID, configured: Senders, attempts: tuple[_Attempt, ...], row: tuple[Any, ...]
-) -> _Standing:
-    (status, obligation, obligation_key, conversation_id, contact_id, lead_id, channel_order, template_name, text,
-     parameters, unknown_wait_s, max_age_s, text_source, text_reason, age_s, received_at, dispatched_at, started_at,
-     model_answered_at, phone, unreachable, windows) = row  # fmt: skip
-    about = Obliged(
-        organization_id=organization_id, message_id=message_id, obligation=obligation,
-        obligation_key=obligation_key or "", lead_id=lead_id, contact_id=contact_id, conversation_id=conversation_id,
-        text_source=text_source, text_reason=text_reason, unknown_wait_s=unknown_wait_s, received_at=received_at,
-        dispatched_at=dispatched_at, started_at=started_at, model_answered_at=model_answered_at,
-    )  # fmt: skip
-    return _Standing(
-        about=about,
-        status=MessageStatus(status),
-        attempts=attempts,
-        configured=configured,
-        channel_names=tuple(_json(channel_order)),
-        template_name=template_name,
-        text=text,
-        parameters=_json(parameters),
-        max_age_s=max_age_s,
-        age_s=age_s,
-        phone=phone or "",
-        unreachable_kinds=frozenset(unreachable),
-        window_channel_ids=frozenset(windows),
-    )
-
-
-def _json(value: Any) -> Any:
-    """Django hands jsonb to hand-written statements as text."""
-    return orjson.loads(value) if isinstance(value, str | bytes) else value
