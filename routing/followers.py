@@ -15,21 +15,25 @@ _PAUSE_AFTER_ERROR_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Follower:
-    """fold: handles one batch and returns how many rows it took.  interval_s: the pause when there was nothing."""
+    """fold: handles one batch and returns how many rows it took.
+
+    interval_s: the pause between batches, which is left out after a full one.  full_batch: rows of a full batch.
+    """
 
     name: str
     interval_s: float
+    full_batch: int
     fold: Callable[[], int]
 
 
 _followers: dict[str, Follower] = {}
 
 
-def follower(*, name: str, interval_s: float) -> Callable[[Callable[[], int]], Callable[[], int]]:
-    """The function runs in the relays from now on, called again at once while it returns more than 0."""
+def follower(*, name: str, interval_s: float, full_batch: int = 1) -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """The function runs in the relays from now on, and is called again at once when its batch was full."""
 
     def register(fold: Callable[[], int]) -> Callable[[], int]:
-        _followers[name] = Follower(name=name, interval_s=interval_s, fold=fold)
+        _followers[name] = Follower(name=name, interval_s=interval_s, full_batch=full_batch, fold=fold)
         return fold
 
     return register
@@ -62,7 +66,7 @@ def run_followers(stopped: threading.Event) -> None:
 
 def _pause_s(one: Follower) -> float:
     try:
-        return 0.0 if fold_once(one) else one.interval_s
+        return 0.0 if fold_once(one) >= one.full_batch else one.interval_s
     except DatabaseError:
         logger.warning("the database did not answer a follower", extra={"follower": one.name})
         connection.close()

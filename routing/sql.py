@@ -196,8 +196,11 @@ WHERE id IN (SELECT id FROM routing_job WHERE state = 'running' AND lease_until 
 RETURNING kind, state
 """
 
+# Whether any dispatched job has waited longer than it should: only then is the broker asked.
 COUNT_DISPATCHED = """
-SELECT count(*) FROM routing_job WHERE queue = %(queue)s AND state = 'dispatched' AND available_at <= now()
+SELECT count(*), coalesce(bool_or(
+    greatest(dispatched_at, available_at) < now() - %(first_s)s * interval '1 second'), false)
+FROM routing_job WHERE queue = %(queue)s AND state = 'dispatched' AND available_at <= now()
 """
 
 # A message that no worker claimed was lost with the broker: the row waits again. The back-off doubles by dispatch.

@@ -28,15 +28,16 @@ def _sweep_expired_leases() -> int:
 
 def _sweep_lost_messages(queue: Queue) -> int:
     """Only as many rows as the broker's queue is shorter than it should be: a long queue is slow, not lost."""
-    dispatched = fetch_all(sql.COUNT_DISPATCHED, {"queue": queue.value})[0][0]
-    length = broker.queue_length(queue) if dispatched else None
+    first_s = PROMISES[queue].stale_after_s
+    [(dispatched, is_any_stale)] = fetch_all(sql.COUNT_DISPATCHED, {"queue": queue.value, "first_s": first_s})
+    length = broker.queue_length(queue) if is_any_stale else None
     if length is None or length >= dispatched:
         return 0
     swept = execute(
         sql.SWEEP_LOST_MESSAGES,
         {
             "queue": queue.value,
-            "first_s": PROMISES[queue].stale_after_s,
+            "first_s": first_s,
             "cap_s": SWEEP_CAP_S,
             "most": min(dispatched - length, SWEEP_BATCH),
             "most_dispatches": MOST_DISPATCHES,

@@ -9,35 +9,22 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from celery import Celery, signals
-from kombu.transport import redis as redis_transport
+
+from swiftex.redis_transport import use_for_redis_urls
+from swiftex.worker_steps import BatchedEvents
 
 if TYPE_CHECKING:
     from routing.jobs import JobKind
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swiftex.settings")
 
+use_for_redis_urls()
 app = Celery("swiftex")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()
+app.steps["consumer"].add(BatchedEvents)
 logger = logging.getLogger(__name__)
 _beats: list[threading.Event] = []
-
-
-class _LettingGo(redis_transport.QoS):
-    """Messages in a worker's hands stay unacknowledged when their connection is lost; the sweep sends them again.
-
-    Kombu 5.7 wants to put them back over the connection it has just taken apart, and the worker dies of it.
-    """
-
-    def restore_unacked_once(self, stderr: Any = None) -> None:
-        """The messages are back in their queues, or left behind."""
-        try:
-            super().restore_unacked_once(stderr)
-        except AttributeError:
-            logger.warning("messages could not be put back over a lost connection")
-
-
-redis_transport.Channel.QoS = _LettingGo
 
 
 @app.on_after_finalize.connect

@@ -220,8 +220,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if _BROKER_IS_REDIS:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "unacked_restore_interval": 2,
-        "unacked_restore_throttle": 1,
         "max_connections": 500,
         "queue_order_strategy": "priority",
         "health_check_interval": 10,
