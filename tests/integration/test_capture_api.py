@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts import services as accounts
+from leads.api import serializers
 from leads.models import ConsentRecord, Contact, Lead
 from swiftex import clock
 from swiftex.ids import parse_public_id
@@ -209,3 +210,16 @@ def test_a_key_without_the_scope_is_refused(acme) -> None:
     assert Client().post("/api/v1/leads", LEAD, content_type="application/json").status_code == 401
     assert client.get("/api/v1/leads").status_code == 200
     assert acme.counts() == NOTHING
+
+
+def test_answers_have_the_keys_that_the_schema_promises(acme) -> None:
+    captured = acme.post(LEAD).json()
+    client = acme.client()
+
+    for url, shape in (
+        (f"/api/v1/leads/{captured['id']}", serializers.LeadSerializer),
+        (f"/api/v1/leads/{captured['id']}/timeline", serializers.TimelineSerializer),
+        (f"/api/v1/contacts/{captured['contact_id']}", serializers.ContactSerializer),
+    ):
+        assert set(client.get(url).json()) == set(shape().fields), url
+    assert set(captured) == set(serializers.CapturedSerializer().fields)
