@@ -247,12 +247,23 @@ def open_shop(stack: Stack, sandbox: Sandbox, **changes: Any) -> Shop:
 
 
 def configuration(shop: Shop, **changes: Any) -> dict[str, Any]:
-    """The shop's configuration file; a change that is a mapping is laid over its section."""
+    """The shop's configuration file; a change that is a mapping is laid over its section, a function is asked for it."""
     whole = _configuration(shop)
-    for section, change in changes.items():
+    for section, given in changes.items():
+        change = given(shop) if callable(given) else given
         merged = isinstance(change, dict) and isinstance(whole.get(section), dict)
         whole[section] = {**whole[section], **change} if merged else change
     return {section: value for section, value in whole.items() if value is not None}
+
+
+def with_crm(shop: Shop) -> dict[str, Any]:
+    """The section that syncs the shop's leads to the sandbox's CRM."""
+    return {"kind": "http", "base_url": shop.sandbox.crm_url(shop.slug), "secret": "whsec_" + "A" * 32}
+
+
+def with_hook(shop: Shop) -> dict[str, Any]:
+    """The section that tells the sandbox's webhook of news."""
+    return {"webhook_url": shop.sandbox.hook_url(shop.slug), "webhook_secret": "whsec_" + "A" * 32}
 
 
 def _configuration(shop: Shop) -> dict[str, Any]:
