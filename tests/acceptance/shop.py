@@ -247,7 +247,7 @@ def open_shop(stack: Stack, sandbox: Sandbox, **changes: Any) -> Shop:
 
 
 def configuration(shop: Shop, **changes: Any) -> dict[str, Any]:
-    """The shop's configuration file; a change that is a mapping is laid over its section, a function is asked for it."""
+    """The shop's configuration file; a change that is a mapping is laid over its section; a function makes one."""
     whole = _configuration(shop)
     for section, given in changes.items():
         change = given(shop) if callable(given) else given

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -25,7 +24,7 @@ class Crashed:
 
 
 @pytest.fixture(scope="module")
-def crashed(stack, sandbox) -> Iterator[Crashed]:
+def crashed(stack, sandbox) -> Crashed:
     """The greeting workers were replaced by five, each of which died at its point with up to ten leads in its hands."""
     shop = open_shop(stack, sandbox, greeting={"unknown_wait_s": 2})
     shop.dial("openai", median_ms=300)
@@ -46,7 +45,7 @@ def crashed(stack, sandbox) -> Iterator[Crashed]:
             worker.wait()
         stack.start_process("worker-greeting")
     ended_by = {point: -worker.returncode for point, worker in doomed.items()}
-    yield Crashed(shop=shop, people=people, ended_by=ended_by)
+    return Crashed(shop=shop, people=people, ended_by=ended_by)
 
 
 def _worker(stack: Stack, point: str) -> subprocess.Popen[bytes]:
