@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from accounts.config_sections import Change, ConfigModel, FunctionSection, Mistake, Name, PublicUrl, Secret, kept, store
 from channels_out import senders
 from channels_out.models import Channel, CrmConnection, MessageTemplate, NotifySettings
+from channels_out.services.syncing import forget_cached_connections
 from channels_out.template_rules import template_problem
 
 
@@ -191,7 +192,9 @@ def apply_crm(organization_id: UUID, value: CrmConfig) -> Sequence[Change]:
     """The organization's CRM is as the file says."""
     secrets = {name: found for name in ("secret", "previous_secret") if (found := getattr(value, name))}
     values = {"kind": value.kind, "base_url": value.base_url, "is_active": value.is_active, "credentials": secrets}
-    return [store(CrmConnection, path="crm", identity={"organization_id": organization_id}, values=values)]
+    change = store(CrmConnection, path="crm", identity={"organization_id": organization_id}, values=values)
+    forget_cached_connections()
+    return [change]
 
 
 def apply_notify(organization_id: UUID, value: NotifyConfig) -> Sequence[Change]:

@@ -13,7 +13,7 @@ from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
 from channels_out.admin.forms import CrmForm, NotifyForm
 from channels_out.models import CrmConnection, CrmSync, NotifySettings
-from channels_out.services.syncing import sync_again
+from channels_out.services.syncing import forget_cached_connections, sync_again
 
 SYNC_COLOURS = {"waiting": "info", "synced": "success", "failed": "danger"}
 _MOST_AT_ONCE = 500
@@ -40,6 +40,11 @@ class CrmConnectionAdmin(_OnePerOrganization):
         names = ["kind", "base_url", "is_active"]
         may_change = self.has_change_permission(request, obj) if obj else True
         return [(None, {"fields": [*names, "secret", "previous_secret"] if may_change else names})]
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        """The change is saved; workers sync by it within 2 s."""
+        super().save_model(request, obj, form, change)
+        forget_cached_connections()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: syncs refer to it. Switch it off instead."""

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 LISTED = 50
 # A fact that commits while a notice is written finds the obligation open and adds none; the trailing look catches it.
 LOOK_AGAIN_S = 5.0
-_SETTLE_S = 1.0
+# What is younger may still be in a transaction that has not committed, and waits for the next notice.
+_SETTLE_S = 2.0
 _HOOK_S = 10.0
 
 
@@ -66,6 +67,7 @@ class News:
     lead_count: int
     answer_count: int
     stuck_count: int
+    has_more_to_come: bool
 
     @property
     def is_empty(self) -> bool:
@@ -74,7 +76,7 @@ class News:
 
 
 def send_notice(*, organization_id: UUID) -> None:
-    """The configured address and webhook heard of everything until a second ago, in one notice each.
+    """The configured address and webhook heard of everything until two seconds ago, in one notice each.
 
     Nothing is sent when nothing happened or nobody is configured.  Raises TemporaryFailure when the mail server or the
     webhook did not take it; a repeat may then tell one of the two twice, and never leaves anything out.
@@ -84,6 +86,8 @@ def send_notice(*, organization_id: UUID) -> None:
         return
     news = _news(organization_id, wanted.told_until)
     if news.is_empty:
+        if news.has_more_to_come:
+            _look_again(organization_id)
         return
     name = organization_by_id(organization_id).name
     if wanted.email:
@@ -92,27 +96,33 @@ def send_notice(*, organization_id: UUID) -> None:
         _post(wanted, news)
     with transaction.atomic():
         NotifySettings.objects.filter(pk=wanted.pk).update(told_until=news.until)
+        _look_again(organization_id)
+
+
+def _look_again(organization_id: UUID) -> None:
+    """This job is done, and the same one is owed in a few seconds."""
+    with transaction.atomic():
         finish_here()
-        enqueue(_look_again(organization_id))
-
-
-def _look_again(organization_id: UUID) -> NewJob:
-    return NewJob(
-        organization_id=organization_id,
-        kind="notify",
-        key="notify",
-        payload={"organization_id": str(organization_id)},
-        delay_s=LOOK_AGAIN_S,
-    )
+        enqueue(
+            NewJob(
+                organization_id=organization_id,
+                kind="notify",
+                key="notify",
+                payload={"organization_id": str(organization_id)},
+                delay_s=LOOK_AGAIN_S,
+            )
+        )
 
 
 def _news(organization_id: UUID, since: datetime) -> News:
     row = fetch_one("SELECT clock_timestamp() - %s * interval '1 second'", [_SETTLE_S])
     until: datetime = row[0] if row else clock.now()
-    leads = leads_of(organization_id).filter(created_at__gt=since, created_at__lte=until).exclude(status="spam")
+    later = {"received_at__gt": since}
+    leads = leads_of(organization_id).filter(received_at__lte=until, **later).exclude(status="spam")
     messages = Message.objects.filter(organization_id=organization_id).select_related("contact")
-    answers = messages.filter(direction="in", created_at__gt=since, created_at__lte=until)
-    stuck = messages.filter(status__in=["failed", "unresolved"], ended_at__gt=since, ended_at__lte=until)
+    heard = messages.filter(direction="in", created_at__gt=since)
+    ended = messages.filter(status__in=["failed", "unresolved"], ended_at__gt=since)
+    answers, stuck = heard.filter(created_at__lte=until), ended.filter(ended_at__lte=until)
     return News(
         since=since,
         until=until,
@@ -125,6 +135,7 @@ def _news(organization_id: UUID, since: datetime) -> News:
         lead_count=leads.count(),
         answer_count=answers.count(),
         stuck_count=stuck.count(),
+        has_more_to_come=leads_of(organization_id).filter(**later).exists() or heard.exists() or ended.exists(),
     )
 
 

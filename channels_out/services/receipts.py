@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, transaction
 from django.http import QueryDict
 
@@ -15,7 +16,7 @@ from channels_out import receipts_sql, senders, sql
 from channels_out.delivery import RECEIPT_RANKS, AttemptState, Receipt
 from channels_out.payloads import twilio, whatsapp
 from channels_out.payloads.news import Reported
-from channels_out.payloads.parsing import json_object
+from channels_out.payloads.parsing import Malformed, json_object
 from channels_out.senders import Sender
 from channels_out.services import outcomes
 from channels_out.services.outcomes import Obliged
@@ -136,7 +137,12 @@ def _read(raw: _Raw, given: dict[tuple[UUID, str, str], tuple[Sender, Reported, 
     if sender is None:
         return "unknown_channel"
     reason = ""
-    for reported in _reported(raw):
+    try:
+        found = list(_reported(raw))
+    except (Malformed, SuspiciousOperation, ValueError, TypeError, AttributeError, RecursionError):
+        logger.exception("a stored callback could not be read", extra={"callback_id": str(raw.id)})
+        return "unreadable"
+    for reported in found:
         channel = senders.sibling(sender, reported.sender_id) if reported.sender_id else sender
         if channel is None:
             reason = "unknown_phone_number_id"

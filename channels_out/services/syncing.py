@@ -1,10 +1,13 @@
 """A lead goes to the CRM: one row per lead, tried until it is there; every try carries the same webhook id."""
 
+import threading
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from cachetools import TTLCache, cached
 from django.db import transaction
 
 from channels_out.crm import http_endpoint
@@ -21,6 +24,7 @@ from swiftex.observability import metrics
 
 SYNC_S = 10.0
 SUPPORTED_KINDS = frozenset({"http"})
+_connections: TTLCache[Hashable, CrmConnection | None] = TTLCache(maxsize=2_000, ttl=2.0)
 
 _BEGIN = """
 INSERT INTO channels_out_crmsync (id, organization_id, connection_id, lead_id, attempts)
@@ -49,7 +53,7 @@ def sync_lead(*, organization_id: UUID, lead_id: UUID) -> None:
     Raises TemporaryFailure (try again, with the endpoint's Retry-After) or PermanentFailure; both leave the reason
     on the lead's sync row.  A second call for a synced lead does nothing.
     """
-    connection = CrmConnection.objects.filter(organization_id=organization_id, is_active=True).first()
+    connection = crm_of(organization_id)
     lead = lead_for_greeting(organization_id=organization_id, lead_id=lead_id)
     if connection is None or lead is None:
         return
@@ -74,6 +78,17 @@ def sync_lead(*, organization_id: UUID, lead_id: UUID) -> None:
         raise _failed(organization_id, begun, failure) from None
     _count("ok", began_at)
     _store_synced(organization_id, lead_id, begun, connection.kind, remote_id)
+
+
+@cached(_connections, lock=threading.Lock())
+def crm_of(organization_id: UUID) -> CrmConnection | None:
+    """The organization's CRM, at most 2 s old. Shared by threads: do not change it."""
+    return CrmConnection.objects.filter(organization_id=organization_id, is_active=True).first()
+
+
+def forget_cached_connections() -> None:
+    """The next sync in this process asks the database."""
+    _connections.clear()
 
 
 def sync_again(*, organization_id: UUID, lead_id: UUID) -> None:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html
 from import_export.admin import ExportActionMixin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.contrib.import_export.forms import ExportForm
@@ -119,14 +120,19 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
         ),
         (
             "First message",
-            {"fields": ("greeting_state", "greeting_reason", "greeting_channel", "greeted_at", "replied_at")},
+            {
+                "fields": (
+                    "greeting_state", "greeting_reason", "greeting_channel", "greeted_at", "replied_at",
+                    "shown_messages",
+                ),
+            },
         ),
         ("Decision", {"fields": ("decision",), "classes": ("collapse",)}),
     )  # fmt: skip
     readonly_fields = (
         "public_id", "contact", "phone", "email", "message", "attributes", "source", "campaign", "external_id", "utm",
         "consent", "received_at", "greeting_state", "greeting_reason", "greeting_channel", "greeted_at", "replied_at",
-        "decision",
+        "decision", "shown_messages",
     )  # fmt: skip
 
     # --- the list
@@ -158,6 +164,14 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     def public_id(self, lead: Lead) -> str:
         """The id by which the API knows the lead."""
         return public_id("lead", lead.id)
+
+    @display(description="messages")
+    def shown_messages(self, lead: Lead) -> str:
+        """The way to every message about the lead, with attempts and receipts."""
+        url = reverse("admin:channels_out_message_changelist")
+        return format_html(
+            '<a class="text-primary-600" href="{}?lead__id__exact={}">Messages and attempts</a>', url, lead.pk
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str

@@ -116,7 +116,7 @@ def notice_settings(ground, **columns):
 def test_one_mail_tells_a_burst_and_nothing_twice(ground):
     notice_settings(ground)
     leads = [ground.lead() for _ in range(3)]
-    type(leads[0]).objects.update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    type(leads[0]).objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
 
     for _ in range(2):
         notices.send_notice(organization_id=ground.organization.id)
@@ -127,12 +127,22 @@ def test_one_mail_tells_a_burst_and_nothing_twice(ground):
     assert ground.jobs("notify").count() == 1
 
 
+def test_what_is_too_young_to_be_told_is_looked_at_again(ground):
+    notice_settings(ground)
+    ground.lead()
+
+    notices.send_notice(organization_id=ground.organization.id)
+
+    assert mail.outbox == []
+    assert ground.jobs("notify").count() == 1
+
+
 def test_the_webhook_gets_ids_without_names_and_is_signed(ground):
     account = f"hook-{ground.organization.slug}"
     ground.sandbox.crm_secret(account, SECRET)
     notice_settings(ground, email="", webhook_url=ground.sandbox.crm_url(account), credentials={"secret": SECRET})
     lead = ground.lead()
-    type(lead).objects.update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    type(lead).objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
 
     notices.send_notice(organization_id=ground.organization.id)
 

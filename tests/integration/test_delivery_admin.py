@@ -12,7 +12,7 @@ from accounts.models import AuditEntry, Role
 from channels_out.models import Callback, Channel, CrmConnection, CrmSync, Message, MessageTemplate, NotifySettings
 from sandbox.process import running_sandbox
 from tests.integration.delivery_ground import make_ground
-from tests.integration.test_callbacks import attempt_of, envelope, fold, post_whatsapp, status, text
+from tests.integration.test_callbacks import attempt_of, envelope, fold, post_twilio, post_whatsapp, status, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "canary-secret-7"
@@ -200,3 +200,25 @@ def test_every_list_can_be_opened(ground, name):
     ground.deliver(ground.lead())
 
     assert page(member(ground.organization, Role.VIEWER), f"{name}_changelist").status_code == 200
+
+
+def test_a_lead_leads_to_its_messages(ground):
+    lead = ground.lead()
+    delivered = ground.deliver(lead)
+    ground.deliver(ground.lead())
+    client = member(ground.organization, Role.VIEWER)
+
+    shown = client.get(reverse("admin:leads_lead_change", args=[lead.pk])).content.decode()
+    listed = page(client, "message_changelist").wsgi_request.path + f"?lead__id__exact={lead.pk}"
+    found = client.get(listed).content.decode()
+
+    assert f"?lead__id__exact={lead.pk}" in shown
+    assert found.count(str(delivered.message_id)) >= 1
+    assert found.count("/change/") == 1 or "1 message" in found
+
+
+def test_an_inbound_call_is_kept_and_answered_with_silence(ground):
+    answer = post_twilio(ground, {"CallSid": "CA1", "CallStatus": "ringing"}, "voice")
+
+    assert (answer.status_code, answer.content[-11:]) == (200, b"<Response/>")
+    assert Callback.objects.get().endpoint == "voice"
