@@ -4,7 +4,7 @@ A message is a hint (job, organization, generation); the row is the truth.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from celery import current_app
 
-from swiftex.queues import Queue
+from swiftex.queues import PROMISES, Queue
 
 
 class BrokerAway(Exception):
@@ -21,7 +21,7 @@ class BrokerAway(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dispatch:
-    """One message to a worker.  delay_s: how long the worker holds it before it starts, 0 for at once."""
+    """One job on its way to a worker.  delay_s: how long the worker holds it before it starts, 0 for at once."""
 
     job_id: UUID
     organization_id: UUID
@@ -29,18 +29,22 @@ class Dispatch:
     generation: int
     delay_s: float = 0.0
 
+    def as_hint(self) -> tuple[str, str, int]:
+        """What the message carries of the job."""
+        return str(self.job_id), str(self.organization_id), self.generation
+
 
 def publish(queue: Queue, dispatches: Iterable[Dispatch]) -> None:
     """The messages are in the queue, in one batch where the broker takes batches; raises BrokerAway."""
     try:
         producer = _producer()
         with producer.batch(500):
-            for dispatch in dispatches:
+            for together in _messages(dispatches, PROMISES[queue].jobs_per_message):
                 current_app.send_task(
-                    dispatch.kind,
-                    args=[str(dispatch.job_id), str(dispatch.organization_id), dispatch.generation],
+                    together[0].kind,
+                    args=[[dispatch.as_hint() for dispatch in together]],
                     queue=queue.value,
-                    countdown=dispatch.delay_s or None,
+                    countdown=together[0].delay_s or None,
                     producer=producer,
                 )
     except Exception as error:
@@ -58,6 +62,20 @@ def queue_length(queue: Queue) -> int | None:
     except Exception as error:  # noqa: BLE001 - see _away
         _away(error)
         return None
+
+
+def _messages(dispatches: Iterable[Dispatch], jobs_per_message: int) -> Iterator[list[Dispatch]]:
+    """Jobs that travel together: of one kind and organization, and none that has to wait in the worker."""
+    together: dict[tuple[str, UUID], list[Dispatch]] = {}
+    for dispatch in dispatches:
+        if dispatch.delay_s:
+            yield [dispatch]
+            continue
+        group = together.setdefault((dispatch.kind, dispatch.organization_id), [])
+        group.append(dispatch)
+        if len(group) == jobs_per_message:
+            yield together.pop((dispatch.kind, dispatch.organization_id))
+    yield from together.values()
 
 
 def _away(error: Exception) -> BrokerAway:

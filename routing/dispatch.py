@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from routing import broker, sql
@@ -32,12 +32,12 @@ def capacity_of(slots: int) -> tuple[int, int]:
     return max(SMALLEST_QUEUE, int(slots * CREDIT_FACTOR)), max(1, int(slots * (1 - NEWCOMER_SHARE)))
 
 
-def dispatch_due(*, slots: Mapping[Queue, int]) -> int:
+def dispatch_due(queues: Iterable[Queue], *, slots: Mapping[Queue, int]) -> int:
     """The due jobs that fit each queue's credits are on their way to its workers; returns how many.
 
     One statement for all queues; a queue that another relay is picking from is left to it.
     """
-    credits_of = {queue: capacity_of(slots.get(queue, 0)) for queue in Queue}
+    credits_of = {queue: capacity_of(slots.get(queue, 0) * PROMISES[queue].jobs_per_message) for queue in queues}
     return _publish(_pick(sql.DISPATCH_DUE, credits_of, {}))
 
 

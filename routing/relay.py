@@ -16,7 +16,7 @@ from routing import dispatch, followers, heartbeats, partitions, sweeper
 from swiftex import clock
 from swiftex.coordination import kick
 from swiftex.observability import metrics
-from swiftex.queues import Queue
+from swiftex.queues import PROMISES, Queue
 
 logger = logging.getLogger(__name__)
 # Rounds are at least this far apart: under load one round takes several leads (docs/adr/0005-relay-wake-up.md).
@@ -34,6 +34,7 @@ class Relay:
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._slots: dict[Queue, int] = {}
+        self._next_turn_at = dict.fromkeys(Queue, 0.0)
         self._next_slots_at = 0.0
         self._next_ahead_at = 0.0
         self._next_sweep_at = 0.0
@@ -59,7 +60,7 @@ class Relay:
     def _round(self) -> None:
         try:
             self._refresh_slots()
-            sent = dispatch.dispatch_due(slots=self._slots)
+            sent = dispatch.dispatch_due(self._queues_in_turn(), slots=self._slots)
             self._look_ahead()
             self._sweep()
             self._make_partitions()
@@ -71,6 +72,12 @@ class Relay:
         self._stopped.wait(PACE_S)
         if not sent:
             kick.wait_for_kick(settings.SWIFTEX_RELAY_POLL_S)
+
+    def _queues_in_turn(self) -> list[Queue]:
+        now_s = time.monotonic()
+        in_turn = [queue for queue in Queue if now_s >= self._next_turn_at[queue]]
+        self._next_turn_at |= {queue: now_s + PROMISES[queue].dispatch_interval_s for queue in in_turn}
+        return in_turn
 
     def _refresh_slots(self) -> None:
         if time.monotonic() >= self._next_slots_at:

@@ -30,7 +30,9 @@ def _sweep_lost_messages(queue: Queue) -> int:
     """Only as many rows as the broker's queue is shorter than it should be: a long queue is slow, not lost."""
     first_s = PROMISES[queue].stale_after_s
     [(dispatched, is_any_stale)] = fetch_all(sql.COUNT_DISPATCHED, {"queue": queue.value, "first_s": first_s})
-    length = broker.queue_length(queue) if is_any_stale else None
+    messages = broker.queue_length(queue) if is_any_stale else None
+    # A message may carry several jobs: as many as it can are taken to be on their way still.
+    length = None if messages is None else messages * PROMISES[queue].jobs_per_message
     if length is None or length >= dispatched:
         return 0
     swept = execute(

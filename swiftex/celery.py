@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,24 +41,30 @@ def add_job_tasks(sender: Celery, **_: Any) -> None:
 
 
 def _meeting(kind: "JobKind") -> Callable[..., None]:
-    """The body of the task that meets jobs of this kind; further arguments of a newer sender are ignored."""
+    """The body of the task that meets jobs of this kind, one after the other, whatever becomes of each.
+
+    hints: (job id, organization id, generation) of each; further arguments of a newer sender are ignored.
+    """
     from routing import running
 
-    def meet_job(job_id: str, organization_id: str, generation: int, *_: object, **__: object) -> None:
-        def send_again(remaining_s: float) -> None:
-            app.send_task(
-                kind.name, args=[job_id, organization_id, generation], queue=kind.queue.value, countdown=remaining_s
-            )
+    def meet_jobs(hints: list[tuple[str, str, int]], *_: object, **__: object) -> None:
+        for job_id, organization_id, generation in hints:
+            try:
+                running.run_job(
+                    kind,
+                    job_id=UUID(job_id),
+                    organization_id=UUID(organization_id),
+                    generation=generation,
+                    send_again=partial(_send_again, kind, (job_id, organization_id, generation)),
+                )
+            except Exception:
+                logger.exception("a job could not be run", extra={"kind": kind.name, "job_id": job_id})
 
-        running.run_job(
-            kind,
-            job_id=UUID(job_id),
-            organization_id=UUID(organization_id),
-            generation=generation,
-            send_again=send_again,
-        )
+    return meet_jobs
 
-    return meet_job
+
+def _send_again(kind: "JobKind", hint: tuple[str, str, int], remaining_s: float) -> None:
+    app.send_task(kind.name, args=[[hint]], queue=kind.queue.value, countdown=remaining_s)
 
 
 @signals.worker_ready.connect
