@@ -6,6 +6,7 @@ Latency is counted from the scheduled time of a request to the sandbox's answer 
 """
 
 import argparse
+import itertools
 import sys
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 from benchmarks import load, report
 from benchmarks.report import Target
-from benchmarks.stage import MODEL, WHATSAPP, Organization, Stage, stage
+from benchmarks.stage import MODEL, WHATSAPP, Organization, Stage, in_digits, stage
 
 RECEIPTS: dict[str, Any] = {"statuses": ["sent", "delivered"]}
 ALL_GREETED = {"greeted": Target(least=1.0), "greeted_twice": Target(most=0)}
@@ -107,8 +108,8 @@ def _model_seconds(on: Stage, since: float) -> dict[str, float]:
     for entry in on.sandbox.ledger(provider="openai", since=since, limit=200_000):
         _, _, rest = entry["text"].partition("my reference is ")
         if rest and entry["answered_at"] and entry["outcome"] == "answered":
-            digits = "".join(character for character in rest[:14] if character.isdigit())
-            seconds[digits] = entry["answered_at"] - entry["arrived_at"]
+            letters = "".join(itertools.takewhile(str.isalpha, rest))
+            seconds[in_digits(letters)] = entry["answered_at"] - entry["arrived_at"]
     return seconds
 
 

@@ -34,6 +34,20 @@ WHATSAPP: dict[str, Any] = {"median_ms": 150, "statuses": []}
 _NAMES = ["Asha", "Ravi", "Meera", "Kabir", "Diya", "Arjun", "Nisha", "Vikram", "Leela", "Rohan"]
 
 
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+_DIGITS = str.maketrans("abcdefghij", "0123456789")
+
+
+def in_letters(digits: str) -> str:
+    """A number as letters, so that it stays in a prompt, where numbers are taken out."""
+    return digits.translate(_LETTERS)
+
+
+def in_digits(letters: str) -> str:
+    """The number that in_letters made."""
+    return letters.translate(_DIGITS)
+
+
 @dataclass
 class Organization:
     """One organization of the stage, with the sandbox's accounts of it."""
@@ -53,7 +67,7 @@ class Organization:
             "name": f"{_NAMES[index % len(_NAMES)]} {chr(65 + index % 26)}.",
             "phone": f"+{digits}",
             "email": f"lead{index}.{self.slug}@example.com",
-            "message": f"I would like to know more, my reference is {digits}",
+            "message": f"I would like to know more, my reference is {in_letters(digits)}",
             "attributes": {"product": "home loan", "amount": 2_500_000 + index},
             "utm": {"source": "search", "campaign": "autumn"},
             **more,
