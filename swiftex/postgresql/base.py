@@ -15,6 +15,7 @@ import psycopg
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg import errors
+from psycopg.waiting import Ready
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 RV = TypeVar("RV")
@@ -41,6 +42,21 @@ class _Doubt:
 doubt = _Doubt()
 
 
+def _heard(gen: Generator[Any, Any, RV]) -> Generator[Any, Any, RV]:
+    """The same generator; when it ends well and the server has said something, the doubt is over."""
+    has_spoken, ready = False, None
+    while True:
+        try:
+            wanted = gen.send(ready)
+        except StopIteration as end:
+            if has_spoken:
+                doubt.exists = False
+            result: RV = end.value
+            return result
+        ready = yield wanted
+        has_spoken = has_spoken or bool(ready & Ready.R)
+
+
 class Connection(psycopg.Connection[Any]):
     """A connection that gives up, and closes itself, when the deadline passes."""
 
@@ -50,13 +66,11 @@ class Connection(psycopg.Connection[Any]):
         if until is None:
             return super().wait(gen, interval, timeout)
         try:
-            result = super().wait(gen, interval, doubt.left_s(until))
+            return super().wait(_heard(gen) if doubt.exists else gen, interval, doubt.left_s(until))
         except errors._WaitTimeout:
             doubt.exists = True
             self.close()
             raise psycopg.OperationalError("the database did not answer before the deadline") from None
-        doubt.exists = False
-        return result
 
 
 class Pool(ConnectionPool[Connection]):

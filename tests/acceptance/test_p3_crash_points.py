@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -34,11 +35,12 @@ def crashed(stack, sandbox) -> Crashed:
     doomed = {point: _worker(stack, point) for point in POINTS}
     people: list[Person] = []
     try:
-        until(lambda: stack.is_ready(), what="the doomed workers' readiness")
-        while any(worker.poll() is None for worker in doomed.values()):
-            assert len(people) < 150, "a worker did not reach its point"
-            people += shop.submit_many(15)
-            until(lambda: _is_idle(shop) or _all_dead(doomed), within_s=15, what="a round of deaths")
+        until(stack.is_ready, what="the doomed workers' readiness")
+        while not _all_dead(doomed):
+            assert len(people) < 240, "a worker did not reach its point"
+            people += shop.submit_many(12)
+            next_round_at = time.monotonic() + 3
+            until(lambda: _all_dead(doomed) or time.monotonic() > next_round_at, what="the next round")  # noqa: B023
     finally:
         for worker in doomed.values():
             worker.kill()
@@ -57,10 +59,6 @@ def _worker(stack: Stack, point: str) -> subprocess.Popen[bytes]:
     command = procfile.read(ROOT / "Procfile")["worker-greeting"]
     with (stack.folder / "logs" / f"doomed-{point}.log").open("wb") as log:
         return subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-
-def _is_idle(shop: Shop) -> bool:
-    return not shop.jobs.filter(queue="greeting", state__in=["waiting", "dispatched", "running"]).exists()
 
 
 def _all_dead(doomed: dict[str, subprocess.Popen[bytes]]) -> bool:
