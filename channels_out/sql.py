@@ -149,7 +149,7 @@ LOCK_MESSAGE = """
 SELECT m.status, m.obligation, m.obligation_key, m.conversation_id, m.contact_id, m.lead_id, m.channel_order,
        m.template_name, m.text, m.parameters, m.unknown_wait_s, m.max_age_s, m.text_source, m.text_reason,
        extract(epoch FROM clock_timestamp() - m.received_at)::float8, m.received_at, m.dispatched_at, m.started_at,
-       m.model_answered_at, coalesce(nullif(l.phone, ''), c.phone),
+       m.model_answered_at, coalesce(nullif(l.phone, ''), c.phone), m.ended_at IS NOT NULL,
        ARRAY(SELECT u.channel_kind FROM channels_out_unreachable u
              WHERE u.contact_id = m.contact_id AND u.until > now()),
        ARRAY(SELECT o.channel_id FROM channels_out_contactwindow o

@@ -25,7 +25,6 @@ from swiftex.ids import new_id
 PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
 OUR_JOBS = frozenset({"settle_message", "deliver_next"})
 # An unresolved one is looked at again when a late receipt says more.
-_OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.FAILED, MessageStatus.UNRESOLVED})
 _PASSING_PAUSE_S = 2.0
 _GRACE_S = 0.2
 _RATHER_TWICE = "at_least_once"
@@ -56,29 +55,41 @@ def advance(*, organization_id: UUID, message_id: UUID) -> Delivered:
     job of ours Postponed is raised when there is something to wait for; elsewhere such a job is enqueued and the
     running one is done.  Not inside a transaction.
     """
-    pause_s: float | None = None
-    intent: Intent | None = None
     with transaction.atomic():
         standing = lock(organization_id, message_id)
-        if standing is None or standing.status not in _OPEN:
-            finish_here()
-            return _where(message_id, standing)
-        step = _choose(standing)
-        if isinstance(step, Send):
-            intent, step = _next_intent(standing, step)
-        if isinstance(step, Wait | Retry):
-            pause_s = step.seconds
-            _come_back(standing, pause_s)
-        elif isinstance(step, GiveUp):
-            _give_up(standing, step)
-        elif isinstance(step, Reached):
-            _resolve(standing)
+        if standing is None or standing.is_settled or standing.proven:
+            return _leave(message_id, standing)
+        intent, step = _take_step(standing)
     if intent is not None:
         crash_points.reach("after_intent")
         return settle_call(standing.about, intent)
-    if pause_s is not None and _in_our_job():
-        raise Postponed(pause_s)
+    if isinstance(step, Wait | Retry) and _in_our_job():
+        raise Postponed(step.seconds)
     return _after(message_id, step)
+
+
+def _leave(message_id: UUID, standing: Standing | None) -> Delivered:
+    """Nothing more is sent for it; what a receipt proved is written down."""
+    if standing is not None and standing.proven:
+        _resolve(standing)
+        return Delivered(message_id=message_id, state=MessageStatus.ACCEPTED.value)
+    finish_here()
+    return _where(message_id, standing)
+
+
+def _take_step(standing: Standing) -> tuple[Intent | None, Step]:
+    """The step is written down; an intent is still to be acted on, after the commit."""
+    intent: Intent | None = None
+    step = _choose(standing)
+    if isinstance(step, Send):
+        intent, step = _next_intent(standing, step)
+    if isinstance(step, Wait | Retry):
+        _come_back(standing, step.seconds)
+    elif isinstance(step, GiveUp):
+        _give_up(standing, step)
+    elif isinstance(step, Reached):
+        finish_here()
+    return intent, step
 
 
 def take_up_what_was_left() -> int:
@@ -256,15 +267,14 @@ def _give_up(standing: Standing, step: GiveUp) -> None:
 
 
 def _resolve(standing: Standing) -> None:
-    """An unknown attempt about which a receipt says that it went out counts as accepted."""
-    for attempt in standing.attempts:
-        is_proven = attempt.tried.state is AttemptState.UNKNOWN and attempt.tried.receipt_rank != NO_RECEIPT
-        if is_proven and attempt.sender is not None:
-            intent = Intent(
-                organization_id=standing.about.organization_id, message_id=standing.about.message_id,
-                attempt_id=attempt.id, number=standing.attempts.index(attempt) + 1, sender=attempt.sender,
-                outgoing=Outgoing(attempt_id=attempt.id, to="", text=""), began=0.0,
-            )  # fmt: skip
-            accepted = Accepted(provider_id=attempt.provider_id or "")
-            outcomes.store_accepted(standing.about, intent, accepted, at=clock.now(), finish=False)
+    """Unknown attempts about which a receipt says that they went out count as accepted, even after its end."""
+    for attempt in standing.proven:
+        assert attempt.sender is not None  # noqa: S101 - `proven` names none without
+        intent = Intent(
+            organization_id=standing.about.organization_id, message_id=standing.about.message_id,
+            attempt_id=attempt.id, number=standing.attempts.index(attempt) + 1, sender=attempt.sender,
+            outgoing=Outgoing(attempt_id=attempt.id, to="", text=""), began=0.0,
+        )  # fmt: skip
+        accepted = Accepted(provider_id=attempt.provider_id or "")
+        outcomes.store_accepted(standing.about, intent, accepted, at=clock.now(), finish=False)
     finish_here()

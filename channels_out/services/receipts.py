@@ -305,6 +305,8 @@ def _follow_up(about: Obliged, moved: _Moved) -> None:
     if moved.rank != _FAILED_RANK or moved.state is not AttemptState.ACCEPTED:
         return
     refused = moved.channel.provider.rule(moved.code).refusal(moved.code)
+    # The contact is locked before its leads, as everywhere.
+    outcomes.learn_from_refusal(about, channel_kind=moved.channel.kind, refused=refused)
     if about.greeted_lead_id:
         execute(
             sql.REOPEN_GREETING,
@@ -313,5 +315,4 @@ def _follow_up(about: Obliged, moved: _Moved) -> None:
                 "channel": moved.channel.name,
             },
         )  # fmt: skip
-    outcomes.learn_from_refusal(about, channel_kind=moved.channel.kind, refused=refused)
     enqueue(outcomes.next_job(about, delay_s=0))

@@ -8,11 +8,13 @@ import orjson
 from django.conf import settings
 
 from channels_out import senders, sql
-from channels_out.delivery import AttemptState, MessageStatus
+from channels_out.delivery import NO_RECEIPT, RECEIPT_RANKS, AttemptState, MessageStatus, Receipt
 from channels_out.fallback import ErrorClass, Tried
 from channels_out.senders import Sender, Senders
 from channels_out.services.outcomes import Obliged
 from swiftex.database import execute, fetch_all, fetch_one
+
+_OPEN = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING, MessageStatus.FAILED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,22 @@ class Standing:
     max_age_s: float
     age_s: float | None
     phone: str
+    has_ended: bool
     unreachable_kinds: frozenset[str]
     window_channel_ids: frozenset[UUID]
+
+    @property
+    def is_settled(self) -> bool:
+        """True when nothing more is to be done: it reached somebody, or its end was written down."""
+        return self.has_ended or self.status not in _OPEN
+
+    @property
+    def proven(self) -> list[TriedAttempt]:
+        """Unknown attempts about which a receipt says that they went out."""
+        good = [
+            a for a in self.attempts if a.tried.state is AttemptState.UNKNOWN and a.tried.receipt_rank != NO_RECEIPT
+        ]
+        return [a for a in good if a.tried.receipt_rank != RECEIPT_RANKS[Receipt.FAILED] and a.sender is not None]
 
     @property
     def is_late(self) -> bool:
@@ -97,7 +113,7 @@ def _standing(
 ) -> Standing:
     (status, obligation, obligation_key, conversation_id, contact_id, lead_id, channel_order, template_name, text,
      parameters, unknown_wait_s, max_age_s, text_source, text_reason, age_s, received_at, dispatched_at, started_at,
-     model_answered_at, phone, unreachable, windows) = row  # fmt: skip
+     model_answered_at, phone, has_ended, unreachable, windows) = row  # fmt: skip
     about = Obliged(
         organization_id=organization_id, message_id=message_id, obligation=obligation,
         obligation_key=obligation_key or "", lead_id=lead_id, contact_id=contact_id, conversation_id=conversation_id,
@@ -116,6 +132,7 @@ def _standing(
         max_age_s=max_age_s,
         age_s=age_s,
         phone=phone or "",
+        has_ended=has_ended,
         unreachable_kinds=frozenset(unreachable),
         window_channel_ids=frozenset(windows),
     )

@@ -362,6 +362,36 @@ def test_a_receipt_never_touches_another_organizations_attempt(ground):
     assert Message.objects.get(pk=theirs.message_id).status == "accepted"
 
 
+def test_a_late_receipt_clears_up_what_was_left_to_a_person(ground):
+    lead = ground.lead()
+    ground.sandbox.add_rule("twilio", to=lead.phone, fault="drop", statuses=[])
+    delivered = ground.deliver(lead, channel_names=("sms-main",), unknown_wait_s=0.0)
+    ended = advancing.advance(organization_id=ground.organization.id, message_id=delivered.message_id)
+    assert ended.state == "unresolved"
+    attempt = attempt_of(delivered)
+
+    form = {"MessageSid": "SMlate", "MessageStatus": "delivered", "To": lead.phone, "AccountSid": "AC"}
+    post_twilio(ground, form, "status", query=f"attempt={attempt.id.hex}")
+    fold()
+    assert ground.jobs("settle_message").count() == 1
+    advancing.advance(organization_id=ground.organization.id, message_id=delivered.message_id)
+
+    message = Message.objects.get()
+    assert (message.status, message.provider_id) == ("delivered", "SMlate")
+    assert Lead.objects.get(pk=lead.pk).greeting_state == "greeted"
+
+
+def test_a_message_that_ended_is_not_ended_again(ground):
+    lead = ground.lead()
+    ground.sandbox.add_rule("whatsapp", to=lead.phone, fault="error", error_code=131026)
+    first = ground.deliver(lead, channel_names=("wa-main",))
+
+    again = ground.deliver(lead, channel_names=("wa-main",))
+
+    assert (first.state, again.state) == ("failed", "failed")
+    assert ground.events(lead) == ["message.failed", "message.failed"]
+
+
 # --- inbound
 
 
