@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from swiftex.ids import public_id
 logger = logging.getLogger(__name__)
 
 LISTED = 50
+_NAMELESS = "(no name)"
 # A fact that commits while a notice is written finds the obligation open and adds none; the trailing look catches it.
 LOOK_AGAIN_S = 5.0
 # What is younger may still be in a transaction that has not committed, and waits for the next notice.
@@ -43,6 +44,7 @@ class Item:
     at: datetime
     name: str
     detail: str
+    owner_email: str = ""
 
     @property
     def public_lead_id(self) -> str:
@@ -70,13 +72,28 @@ class News:
     has_more_to_come: bool
 
     @property
+    def items(self) -> list[Item]:
+        """Every line."""
+        return [*self.leads, *self.answers, *self.stuck]
+
+    def of_owner(self, email: str) -> "News":
+        """What concerns the leads of one owner; counts are of the lines listed."""
+        leads, answers, stuck = (
+            [item for item in items if item.owner_email == email] for items in (self.leads, self.answers, self.stuck)
+        )
+        return replace(
+            self, leads=leads, answers=answers, stuck=stuck, lead_count=len(leads), answer_count=len(answers),
+            stuck_count=len(stuck),
+        )  # fmt: skip
+
+    @property
     def is_empty(self) -> bool:
         """True when there is nothing to tell."""
         return not (self.lead_count or self.answer_count or self.stuck_count)
 
 
 def send_notice(*, organization_id: UUID) -> None:
-    """The configured address and webhook heard of everything until two seconds ago, in one notice each.
+    """The configured address and webhook heard of everything until two seconds ago, owners of what is theirs.
 
     Nothing is sent when nothing happened or nobody is configured.  Raises TemporaryFailure when the mail server or the
     webhook did not take it; a repeat may then tell one of the two twice, and never leaves anything out.
@@ -92,6 +109,8 @@ def send_notice(*, organization_id: UUID) -> None:
     name = organization_by_id(organization_id).name
     if wanted.email:
         _mail(wanted.email, name, news)
+    for email in sorted({item.owner_email for item in news.items} - {"", wanted.email}):
+        _mail(email, name, news.of_owner(email))
     if wanted.webhook_url:
         _post(wanted, news)
     with transaction.atomic():
@@ -119,7 +138,7 @@ def _news(organization_id: UUID, since: datetime) -> News:
     until: datetime = row[0] if row else clock.now()
     later = {"received_at__gt": since}
     leads = leads_of(organization_id).filter(received_at__lte=until, **later).exclude(status="spam")
-    messages = Message.objects.filter(organization_id=organization_id).select_related("contact")
+    messages = Message.objects.filter(organization_id=organization_id).select_related("contact", "lead__owner")
     heard = messages.filter(direction="in", created_at__gt=since)
     ended = messages.filter(status__in=["failed", "unresolved"], ended_at__gt=since)
     answers, stuck = heard.filter(created_at__lte=until), ended.filter(ended_at__lte=until)
@@ -127,8 +146,8 @@ def _news(organization_id: UUID, since: datetime) -> News:
         since=since,
         until=until,
         leads=[
-            Item("lead", lead.id, lead.received_at, lead.contact.name or "(no name)", lead.source.key)
-            for lead in leads.order_by("id")[:LISTED]
+            Item("lead", lead.id, lead.received_at, lead.contact.name or _NAMELESS, lead.source.key, _email(lead.owner))
+            for lead in leads.select_related("owner").order_by("id")[:LISTED]
         ],
         answers=[_item("answer", message, message.content_type) for message in answers.order_by("id")[:LISTED]],
         stuck=[_item("stuck", message, message.failure_reason) for message in stuck.order_by("id")[:LISTED]],
@@ -140,8 +159,13 @@ def _news(organization_id: UUID, since: datetime) -> News:
 
 
 def _item(kind: str, message: Message, detail: str) -> Item:
-    name = getattr(message.contact, "name", "") or "(no name)"
-    return Item(kind, message.lead_id, message.created_at, name, detail)
+    name = getattr(message.contact, "name", "") or _NAMELESS
+    owner = getattr(message.lead, "owner", None)
+    return Item(kind, message.lead_id, message.created_at, name, detail, _email(owner))
+
+
+def _email(owner: object) -> str:
+    return str(getattr(owner, "email", "") or "")
 
 
 def _mail(to: str, organization_name: str, news: News) -> None:

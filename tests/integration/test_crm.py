@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.management import CommandError, call_command
 
@@ -125,6 +126,20 @@ def test_one_mail_tells_a_burst_and_nothing_twice(ground):
     assert mail.outbox[0].subject == "Acme Loans: 3 new leads"
     assert mail.outbox[0].body.count("Kim Lee, from website") == 3
     assert ground.jobs("notify").count() == 1
+
+
+def test_an_owner_hears_of_the_own_leads_alone(ground):
+    notice_settings(ground)
+    owner = get_user_model().objects.create(username=f"owner-{ground.organization.slug}", email="ada@example.com")
+    mine, _ = ground.lead(owner=owner), ground.lead()
+    type(mine).objects.update(received_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+    notices.send_notice(organization_id=ground.organization.id)
+
+    assert {message.to[0]: message.subject for message in mail.outbox} == {
+        "sales@example.com": "Acme Loans: 2 new leads", "ada@example.com": "Acme Loans: 1 new lead",
+    }  # fmt: skip
+    assert str(mine.id) in mail.outbox[1].body
 
 
 def test_what_is_too_young_to_be_told_is_looked_at_again(ground):
