@@ -53,18 +53,24 @@ class RecordedEvent:
 def record(*events: NewEvent) -> list[RecordedEvent]:
     """The facts and the jobs that follow from them are stored once the caller's transaction commits, or none is.
 
-    Two statements whatever the number of events.  Raises contracts.ContractBroken for data that its contract refuses,
+    One statement whatever the number of events.  Raises contracts.ContractBroken for data that its contract refuses,
     contracts.UnknownContract for a type or version without one, and RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("a fact is recorded inside the transaction that makes it true")
     recorded = [_recorded(event) for event in events]
-    _insert(events, recorded)
-    wanted = [(event.id, job) for event in recorded for job in _jobs_of(event)]
-    for event_id in dict.fromkeys(event_id for event_id, _ in wanted):
-        jobs.insert([job for wanted_id, job in wanted if wanted_id == event_id], event_id=event_id)
+    if not recorded:
+        return []
+    statement, parameters = _insertion(events, recorded)
+    wanted = [(job, event.id) for event in recorded for job in _jobs_of(event)]
     if wanted:
+        jobs_statement, jobs_parameters = jobs.insertion(wanted)
+        statement, parameters = (
+            sql.WITH_FACTS.format(facts=statement, jobs=jobs_statement),
+            parameters + jobs_parameters,
+        )
         transaction.on_commit(kick.kick_relay, robust=True)
+    execute(statement, parameters)
     return recorded
 
 
@@ -81,16 +87,14 @@ def _recorded(event: NewEvent) -> RecordedEvent:
     )
 
 
-def _insert(events: tuple[NewEvent, ...], recorded: list[RecordedEvent]) -> None:
-    if not recorded:
-        return
+def _insertion(events: tuple[NewEvent, ...], recorded: list[RecordedEvent]) -> tuple[str, list[Any]]:
     parameters: list[Any] = []
     for new, event in zip(events, recorded, strict=True):
         parameters += [
             event.id, event.organization_id, event.type, event.version, event.subject,
             orjson.dumps(event.data).decode(), new.occurred_at, event.correlation_id, new.causation_id,
         ]  # fmt: skip
-    execute(sql.RECORD_EVENT.format(rows=", ".join([sql.EVENT_ROW] * len(recorded))), parameters)
+    return sql.RECORD_EVENT.format(rows=", ".join([sql.EVENT_ROW] * len(recorded))), parameters
 
 
 def _jobs_of(event: RecordedEvent) -> list[NewJob]:

@@ -121,23 +121,24 @@ def enqueue(*jobs: NewJob) -> None:
 
     One statement for all.  Raises UnknownKind.
     """
-    insert(jobs, event_id=None)
-    transaction.on_commit(kick.kick_relay, robust=True)
+    if jobs:
+        statement, parameters = insertion((new, None) for new in jobs)
+        execute(statement, parameters)
+        transaction.on_commit(kick.kick_relay, robust=True)
 
 
-def insert(jobs: Iterable[NewJob], *, event_id: UUID | None) -> None:
-    """The rows are written, without waking the relay; `event_id` is the fact that they follow from."""
+def insertion(wanted: Iterable[tuple[NewJob, UUID | None]]) -> tuple[str, list[Any]]:
+    """The one statement, with its parameters, that writes these jobs; each with the fact that it follows from."""
+    rows: list[str] = []
     parameters: list[Any] = []
-    rows = 0
-    for new in jobs:
+    for new, event_id in wanted:
         kind = kind_named(new.kind)
+        rows.append(sql.JOB_ROW)
         parameters += [
             new_id(), new.organization_id, new.kind, kind.queue.value, new.key, orjson.dumps(new.payload).decode(),
             new.available_at, new.delay_s, kind.attempts, new.correlation_id, event_id,
         ]  # fmt: skip
-        rows += 1
-    if rows:
-        execute(sql.ENQUEUE.format(rows=", ".join([sql.JOB_ROW] * rows)), parameters)
+    return sql.ENQUEUE.format(rows=", ".join(rows)), parameters
 
 
 def cancel(

@@ -18,6 +18,12 @@ VALUES {rows}
 ON CONFLICT (organization_id, key) WHERE state IN ('waiting', 'dispatched', 'running') DO NOTHING
 """
 
+# Facts and what follows from them in one round trip.
+WITH_FACTS = """
+WITH facts AS ({facts})
+{jobs}
+"""
+
 EVENT_ROW = "(%s, %s, %s, %s, %s, %s, coalesce(%s, now()), %s, %s)"
 JOB_ROW = (
     "(%s, %s, %s, %s, %s, %s, 'waiting', coalesce(%s, now()) + %s * interval '1 second', 1, 0, %s, 0, '[]', %s, %s)"

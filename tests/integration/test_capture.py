@@ -45,7 +45,7 @@ def test_a_submission_is_contact_lead_touch_event_and_greeting(acme) -> None:
     assert Job.objects.get(kind="greet_lead").key == f"greet:{lead.id}"
 
 
-def test_capture_takes_three_statements(acme, monkeypatch) -> None:
+def test_capture_takes_two_statements(acme, monkeypatch) -> None:
     acme.capture(phone=PHONE)
     statements = []
     execute = psycopg.Cursor.execute
@@ -57,7 +57,7 @@ def test_capture_takes_three_statements(acme, monkeypatch) -> None:
     monkeypatch.setattr(psycopg.Cursor, "execute", counted)
     acme.capture(phone="+919876543211")
 
-    assert statements == ["WITH", "INSERT", "INSERT"]
+    assert statements == ["WITH", "WITH"]
 
 
 def test_the_same_person_within_the_window_is_a_touch(acme) -> None:
