@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, connections,
 from django.db.utils import load_backend
 
 from swiftex import database
+from swiftex.postgresql.base import doubt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -87,6 +88,14 @@ def pooled(proxy):
     wrapper.close_pool()
 
 
+@pytest.fixture(autouse=True)
+def _no_doubt():
+    """The database of these tests has let nobody down yet."""
+    doubt.exists = False
+    yield
+    doubt.exists = False
+
+
 def ask(wrapper):
     """What a request does: one statement, and the connection back."""
     try:
@@ -112,6 +121,35 @@ def test_a_frozen_server_ends_a_statement_at_the_deadline_and_not_before(pooled,
         seconds = failed_after(lambda: ask(pooled))
 
     assert 0.4 < seconds < 0.9
+
+
+def test_while_the_server_is_in_doubt_nobody_waits_for_it_long(pooled, proxy):
+    assert ask(pooled) == 1
+    proxy.is_frozen = True
+    with database.client_deadline(0.3):
+        failed_after(lambda: ask(pooled))
+
+    def in_a_transaction():
+        with transaction.atomic(using="proxied"):
+            ask(pooled)
+
+    connections["proxied"] = pooled
+    with database.client_deadline(1.5):
+        seconds = [failed_after(action) for action in (lambda: ask(pooled), in_a_transaction) * 5]
+
+    assert max(seconds) < 0.3
+    proxy.is_frozen = False
+    with database.client_deadline(1.5):
+        assert answered_in_the_end(pooled) == 1
+    assert not doubt.exists
+
+
+def answered_in_the_end(wrapper):
+    """The answer of the first try that gets one."""
+    for _ in range(20):
+        with suppress(OperationalError, InterfaceError):
+            return ask(wrapper)
+    return None
 
 
 def test_a_request_to_a_frozen_server_is_over_within_its_deadline_however_many_connections_it_tries(pooled, proxy):
@@ -187,6 +225,7 @@ def ask_in_thread(pooled):
 
 def test_a_server_that_is_down_fails_a_request_within_its_deadline_and_the_pool_recovers_by_itself(pooled, proxy):
     assert ask(pooled) == 1
+    pooled.pool.wait()  # its second connection would else come through while all are dropped
     proxy.is_refusing = True
     proxy.drop_all()
     time.sleep(0.05)
