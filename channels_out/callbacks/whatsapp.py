@@ -60,7 +60,7 @@ def _receive(request: HttpRequest, sender: Sender | None) -> HttpResponse:
     try:
         content = json_object(body)
     except Malformed:
-        metrics.callback_received(provider="whatsapp", outcome="malformed")
+        metrics.callback_received(provider="whatsapp", outcome="refused")
         return HttpResponse("not a JSON object\n", status=400, content_type="text/plain")
     _store(request, sender, body, content)
     return HttpResponse("", content_type="text/plain")

@@ -1,5 +1,6 @@
 """What an attempt came to is stored, with the facts and obligations that follow, in one transaction each."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +23,8 @@ from swiftex.database import execute, fetch_all
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 from swiftex.queues import Queue
+
+logger = logging.getLogger(__name__)
 
 GREETING = "greeting"
 _HANGING_LIMIT_S = 10.0
@@ -95,6 +98,11 @@ def store_refused(about: Obliged, intent: Intent, refused: Refused, *, made: boo
     """The attempt is refused (or abandoned, when no call was made), and what it says of person and sender is kept."""
     if refused.breaker_s:
         senders.pause(intent.sender, seconds=refused.breaker_s, reason=refused.reason)
+    if refused.error is ErrorClass.BUG:
+        logger.error(
+            "a provider refuses our request or configuration",
+            extra={"channel_id": str(intent.sender.id), "code": refused.code, "reason": refused.reason},
+        )
     with transaction.atomic():
         state = AttemptState.REFUSED if made else AttemptState.ABANDONED
         if not _settle(about, intent, state, refused):
