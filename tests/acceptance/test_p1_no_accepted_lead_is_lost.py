@@ -8,6 +8,8 @@ import pytest
 import redis
 from django.db import connection
 
+from swiftex.celery import app
+from swiftex.database import fetch_all
 from swiftex.ids import public_id
 from tests.acceptance.patient import Load, under_load
 from tests.acceptance.shop import Shop, assert_reached_once, somebody
@@ -39,6 +41,33 @@ def test_killing_a_process_under_load_loses_no_lead(new_shop, stack, process):
     assert load.statuses <= {202, 409, 503, None}
     if process != "web":
         assert load.statuses == {202}
+
+
+def test_every_connection_to_the_database_cut_under_load_loses_no_lead(new_shop, stack):
+    shop = new_shop(greeting={"unknown_wait_s": 1})
+    shop.dial("whatsapp", median_ms=50, statuses=[])
+
+    with under_load(shop, count=COUNT, per_s=20) as load:
+        time.sleep(0.7)
+        fetch_all("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+
+    assert load.statuses <= {202, 409, 503}
+    assert_none_is_lost(shop, load)
+
+
+def test_messages_that_mean_nothing_do_not_hold_up_the_queue(shop):
+    for name, arguments in (
+        ("no_such_job", []),
+        ("greet_lead", []),
+        ("greet_lead", ["no id", "no id", "no number"]),
+        ("greet_lead", [str(uuid.uuid4()), str(shop.organization_id), 1]),
+        ("greet_lead", [str(uuid.uuid4()), str(uuid.uuid4()), 1, "what a newer sender adds"]),
+    ):
+        app.send_task(name, args=arguments, queue="greeting")
+
+    lead = shop.ended(shop.submit(), within_s=5)
+
+    assert lead.greeting_state == "greeted"
 
 
 def test_redis_flushed_under_load_loses_no_lead(shop, stack):

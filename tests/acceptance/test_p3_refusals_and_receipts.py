@@ -33,11 +33,11 @@ def test_a_provider_that_cannot_be_reached_was_not_asked(new_shop, address):
     assert shop.received(person) == {"twilio": 1}
 
 
-def test_when_every_channel_refuses_the_lead_says_so_and_a_new_submission_is_greeted(shop):
+def test_when_every_channel_refuses_the_lead_says_so_and_is_greeted_when_the_person_asks_again(shop):
     person = somebody()
     rules = [
-        shop.rule("whatsapp", person, fault="error", error_code=131026),
-        shop.rule("twilio", person, fault="error", error_code=21614),
+        shop.rule("whatsapp", person, fault="error", error_code=132001),
+        shop.rule("twilio", person, fault="error", error_code=21606),
     ]
 
     lead = shop.ended(shop.submit(person))
@@ -45,9 +45,14 @@ def test_when_every_channel_refuses_the_lead_says_so_and_a_new_submission_is_gre
     assert lead.greeting_state == "failed"
     assert shop.attempts(lead) == [("wa-main", "refused"), ("sms-main", "refused")]
     assert shop.received(person) == {}
-    assert [fact["final"] for fact in shop.events("message.failed", lead)][-1] is True
+    assert [fact["final"] for fact in shop.events("message.failed", lead)] == [False, False, True]
+
     for rule in rules:
         shop.sandbox.remove_rule(rule)
+    again = shop.ended(shop.submit(person, expect=200))
+
+    assert (again.id, again.greeting_state) == (lead.id, "greeted")
+    assert shop.received(person) == {"whatsapp": 1}
 
 
 @pytest.mark.parametrize("copies", [1, 5])
