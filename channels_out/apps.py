@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class ChannelsOutConfig(AppConfig):
     name = "channels_out"
+    verbose_name = "Delivery"

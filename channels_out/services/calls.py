@@ -10,7 +10,7 @@ from channels_out.fallback import ErrorClass
 from channels_out.providers.base import Accepted, Outcome, Outgoing, Refused, Unknown
 from channels_out.senders import Sender
 from swiftex import clock
-from swiftex.coordination import breakers
+from swiftex.coordination import breakers, windows
 from swiftex.http import HttpFailure, NotSent, perform
 from swiftex.observability import metrics
 
@@ -18,12 +18,18 @@ CALL_S = 3.0
 CONNECT_S = 0.5
 # What is left of an attempt's own deadline must allow a call at all; a process that slept longer does not call.
 _LEAST_S = 0.2
-_HANGS = "no_answer"
+_SILENCE = "no_answer"
+# One lost answer is an accident; several within seconds mean that the sender hangs and would fill every slot.
+_HUNG_CALLS = 4
+_HUNG_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Called:
-    """What came of the call.  made: False when nothing left this machine.  hung: it ran into its deadline."""
+    """What came of the call.
+
+    made: False when nothing left this machine.  hung: the sender keeps running into its deadline.
+    """
 
     outcome: Outcome
     answered_at: datetime
@@ -61,10 +67,15 @@ def call(intent: Intent) -> Called:
         outcome, hung = provider.read_outcome(answer.status, answer.headers, answer.body), False
     except NotSent:
         outcome, hung = Refused(code="not_sent", error=ErrorClass.RETRY, reason="not_sent"), False
-    except HttpFailure:
-        outcome, hung = Unknown(reason=_HANGS), True
+    except HttpFailure as failure:
+        outcome, hung = Unknown(reason=_SILENCE), failure.reason == "timeout" and _hangs(intent.sender)
     _note(intent.sender, outcome, seconds=time.monotonic() - started)
     return Called(outcome=outcome, answered_at=clock.now(), hung=hung)
+
+
+def _hangs(sender: Sender) -> bool:
+    counted = windows.count(f"hung:{sender.id.hex}", limit=_HUNG_CALLS, window_s=_HUNG_WITHIN_S)
+    return not counted.allowed
 
 
 def _not_made(reason: str, error: ErrorClass) -> Called:

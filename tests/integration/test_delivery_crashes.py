@@ -19,6 +19,7 @@ from channels_out.providers.base import Accepted, Outgoing
 from channels_out.services import advancing, deliver, outcomes
 from channels_out.services.calls import Intent, call
 from channels_out.services.orders import DeliveryOrder
+from routing.models import SlotLimit
 from sandbox.process import running_sandbox
 from tests.integration.delivery_ground import make_ground
 
@@ -125,23 +126,28 @@ def test_a_receipt_settles_what_a_dead_worker_left(ground):
     assert ground.events(lead) == ["message.accepted"]
 
 
-def test_two_workers_with_one_obligation_send_once(ground):
-    lead = ground.lead()
-    ground.sandbox.add_rule("whatsapp", to=lead.phone, median_ms=100)
-    order = ground.order(lead)
-    barrier = threading.Barrier(4)
-    states = []
+def in_parallel(works):
+    barrier = threading.Barrier(len(works))
 
-    def work():
+    def run(work):
         barrier.wait()
-        states.append(deliver(order).state)
+        work()
         connection.close()
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_two_workers_with_one_obligation_send_once(ground):
+    lead = ground.lead()
+    ground.sandbox.add_rule("whatsapp", to=lead.phone, median_ms=100)
+    order = ground.order(lead)
+    states = []
+
+    in_parallel([lambda: states.append(deliver(order).state)] * 4)
 
     assert set(states) <= {"accepted", "sending"}
     assert ground.sent(lead, "whatsapp") == 1
@@ -220,3 +226,16 @@ def test_an_organization_may_choose_rather_twice_than_never(ground):
     assert settled.state == "accepted"
     assert (ground.sent(lead, "whatsapp"), ground.sent(lead, "twilio")) == (2, 0)
     assert [a.state for a in Attempt.objects.order_by("number")] == ["abandoned", "accepted"]
+
+
+def test_one_lost_answer_is_an_accident_and_several_cut_the_organization_to_probing_slots(ground):
+    ground.sandbox.set_dials("whatsapp", ground.whatsapp.settings["phone_number_id"], fault="hang")
+    orders = [ground.order(ground.lead(), channel_names=("wa-main",)) for _ in range(5)]
+
+    deliver(orders[0])
+    assert SlotLimit.objects.count() == 0
+    in_parallel([lambda order=order: deliver(order) for order in orders[1:]])
+
+    assert SlotLimit.objects.get().organization_id == ground.organization.id
+    passed_over = ground.deliver(ground.lead())
+    assert (passed_over.state, passed_over.channel_name) == ("accepted", "sms-main")

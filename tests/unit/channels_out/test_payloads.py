@@ -114,7 +114,8 @@ def test_an_sms_that_twilio_took_as_stop_says_so():
 
 KEYS = st.sampled_from(
     ["entry", "changes", "value", "statuses", "messages", "contacts", "metadata", "id", "status", "from", "type",
-     "text", "body", "errors", "code", "timestamp", "user_preferences", "wa_id", "phone_number_id", "interactive", "profile"]
+     "text", "body", "errors", "code", "timestamp", "user_preferences", "wa_id", "phone_number_id", "interactive",
+     "profile"]
 )  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from(["failed", "text"]),
