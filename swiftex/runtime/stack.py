@@ -325,7 +325,8 @@ class Stack:
         self.env["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
         done = self.run(sys.executable, "-m", "swiftex.runtime.prepare", check=False)
         if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["no message"]
+            # An exception's name and message; what it has below them is indented.
+            lines = [line for line in done.stderr.splitlines() if line and not line[0].isspace()] or ["no message"]
             raise Problem(
                 f"the database can't be migrated ({lines[-1]})", "run `python manage.py migrate` for the whole story"
             )

@@ -5,6 +5,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -34,9 +35,26 @@ def _embedded_service(name: str) -> str:
     return {"DATABASE_URL": "postgresql://swiftex@127.0.0.1:1/swiftex", "REDIS_URL": "redis://127.0.0.1:1/0"}[name]
 
 
+def _service_url(name: str, schemes: tuple[str, ...]) -> str:
+    return env.service_url(name, env.text(name, "") or _embedded_service(name), schemes)
+
+
+def _database_of(url: str) -> dict[str, Any]:
+    try:
+        database = dict(dj_database_url.parse(url))
+    except ValueError:
+        raise ImproperlyConfigured("DATABASE_URL must be a URL, as postgresql://user:password@host:5432/name") from None
+    if not database["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL must name a database, as postgresql://user:password@host:5432/name")
+    return database
+
+
 def _next_redis_database(url: str) -> str:
-    base, _, number = url.rpartition("/")
-    return f"{base}/{int(number) + 1}" if number.isdigit() else f"{url.rstrip('/')}/1"
+    parts = urlsplit(url)
+    number = parts.path.strip("/") or "0"
+    if not number.isdigit():
+        raise ImproperlyConfigured("REDIS_URL must end in the number of a database, as redis://host:6379/0")
+    return parts._replace(path=f"/{int(number) + 1}").geturl()
 
 
 # --- security
@@ -101,6 +119,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.middleware.OrganizationTime",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "swiftex.urls"
@@ -131,6 +150,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["swiftex.formats"]
 
 # --- PostgreSQL: a pool per process, so that Celery's closing around every task only hands a connection back
 _POOLS: dict[str, dict[str, Any] | None] = {
@@ -140,8 +160,8 @@ _POOLS: dict[str, dict[str, Any] | None] = {
     "beat": None,
     "command": None,
 }
-DATABASE_URL = env.text("DATABASE_URL", "") or _embedded_service("DATABASE_URL")
-DATABASES: dict[str, Any] = {"default": dict(dj_database_url.parse(DATABASE_URL))}
+DATABASE_URL = _service_url("DATABASE_URL", ("postgresql", "postgres"))
+DATABASES: dict[str, Any] = {"default": _database_of(DATABASE_URL)}
 DATABASES["default"]["ENGINE"] = "swiftex.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATABASES["default"]["OPTIONS"] = {
@@ -160,8 +180,10 @@ SWIFTEX_ADMIN_DATABASE_DEADLINE_MS = env.integer("SWIFTEX_ADMIN_DATABASE_DEADLIN
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Redis and the broker
-REDIS_URL = env.text("REDIS_URL", "") or _embedded_service("REDIS_URL")
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "") or _next_redis_database(REDIS_URL)
+REDIS_URL = _service_url("REDIS_URL", ("redis", "rediss"))
+CELERY_BROKER_URL = env.service_url(
+    "CELERY_BROKER_URL", _next_redis_database(REDIS_URL), ("redis", "rediss", "amqp", "amqps")
+)
 
 SWIFTEX_FALLBACK_PROCESSES = env.integer("SWIFTEX_FALLBACK_PROCESSES", 2, low=1, high=1000)
 

@@ -230,6 +230,24 @@ def test_stop_ends_the_launcher(launch, folder):
     [
         ({"SWIFTEX_ENV": "prod"}, "SWIFTEX_ENV must be one of development, production, not 'prod'"),
         ({"PORT": "99999"}, "PORT must be between 1 and 65535, not 99999"),
+        ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL must begin with postgresql:// or postgres://"),
+        (
+            {"DATABASE_URL": "postgresql://x"},
+            "DATABASE_URL must name a database, as postgresql://user:password@host:5432/name",
+        ),
+        (
+            {"DATABASE_URL": "postgresql://x:five/y"},
+            "DATABASE_URL must be a URL, as postgresql://user:password@host:5432/name",
+        ),
+        ({"REDIS_URL": "http://x"}, "REDIS_URL must begin with redis:// or rediss://"),
+        (
+            {"REDIS_URL": "redis://x/y"},
+            "REDIS_URL must end in the number of a database, as redis://host:6379/0",
+        ),
+        (
+            {"CELERY_BROKER_URL": "x"},
+            "CELERY_BROKER_URL must begin with redis:// or rediss:// or amqp:// or amqps://",
+        ),
         (
             {"SWIFTEX_ENV": "production", "SECRET_KEY": "x" * 50, "ALLOWED_HOSTS": "a.example"},
             "DATABASE_URL must be set in production",
