@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("webhooks/", include("channels_out.callbacks.urls")),
 ]
 
+handler400 = problems.bad_request
 handler404 = problems.not_found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
@@ -30,7 +30,8 @@ _TITLES = {
     "malformed-body": "The body cannot be read",
     "too-large": "The body is too large",
     "unauthenticated": "A valid API key is needed",
-    "forbidden": "The API key may not do this",
+    "bad-signature": "The callback is not signed as the configuration says",
+    "forbidden": "The caller may not do this",
     "not-found": "There is nothing here",
     "method-not-allowed": "The method is not allowed here",
     "not-acceptable": "The answer is JSON only",
@@ -131,20 +132,30 @@ def problem_page(problem_type: str, status_code: int, headers: Mapping[str, str]
     return HttpResponse(body, status=status_code, content_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
+def type_of_status(status_code: int) -> str:
+    """The problem type of an answer of which only the status is known."""
+    return _TYPE_OF_STATUS.get(status_code, "internal" if status_code >= 500 else "validation")
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Django's handler400 for people, in a plain line: 413 for a body that is too large, else 400."""
+    if isinstance(exception, RequestDataTooBig):
+        return _line("The body is too large", status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+    return _line("Bad request", status.HTTP_400_BAD_REQUEST)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Django's handler404: a problem under /api/, a plain line elsewhere."""
-    if request.path.startswith("/api/"):
-        return problem_page("not-found", status.HTTP_404_NOT_FOUND)
-    return HttpResponse("Not found\n", status=status.HTTP_404_NOT_FOUND, content_type="text/plain")
+    """Django's handler404 for people; machines get a problem (problem_middleware.py)."""
+    return _line("Not found", status.HTTP_404_NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: as not_found."""
-    if request.path.startswith("/api/"):
-        return problem_page("internal", status.HTTP_500_INTERNAL_SERVER_ERROR)
-    return HttpResponse(
-        "Something went wrong\n", status=status.HTTP_500_INTERNAL_SERVER_ERROR, content_type="text/plain"
-    )
+    return _line("Something went wrong", status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def _line(text: str, status_code: int) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status_code, content_type="text/plain")
 
 
 def _as_api_exception(error: Exception) -> APIException | None:
@@ -180,7 +191,7 @@ def _type_of(error: APIException) -> str:
         return str(error.default_code)
     if isinstance(error, exceptions.ParseError):
         return "malformed-body"
-    return _TYPE_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "validation")
+    return type_of_status(error.status_code)
 
 
 def _headers_of(error: APIException) -> dict[str, str]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from accounts.api.problems import problem_page
 from channels_out import senders
 from channels_out.callbacks import signatures
 from channels_out.callbacks.bodies import TooLarge, read_body
@@ -42,14 +43,14 @@ def twilio(request: HttpRequest, key: str, endpoint: str) -> HttpResponse:
         body = read_body(request)
         form = QueryDict(body, encoding="utf-8")
     except TooLarge:
-        return HttpResponse("too large\n", status=413, content_type="text/plain")
+        return problem_page("too-large", 413)
     except SuspiciousOperation:
-        return HttpResponse("not a form\n", status=400, content_type="text/plain")
+        return problem_page("malformed-body", 400)
     given = request.headers.get("X-Twilio-Signature", "")
     if not signatures.is_twilios(_public_url(request), form, given, _tokens(sender)) or sender is None:
         metrics.callback_received(provider="twilio", outcome="refused")
         logger.warning("a callback without a valid signature was refused", extra={"provider": "twilio"})
-        return HttpResponse("bad signature\n", status=401, content_type="text/plain")
+        return problem_page("bad-signature", 401)
     _store(request, sender, endpoint, body, form)
     if endpoint == "status":
         return HttpResponse(status=204)

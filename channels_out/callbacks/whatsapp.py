@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from accounts.api.problems import problem_page
 from channels_out import senders
 from channels_out.callbacks import signatures
 from channels_out.callbacks.bodies import TooLarge, read_body
@@ -43,7 +44,7 @@ def _verify(request: HttpRequest, sender: Sender | None) -> HttpResponse:
     expected = str(sender.account.credentials.get("verify_token", "")) if sender else ""
     is_right = signatures.is_token(request.GET.get("hub.verify_token", ""), expected)
     if not is_right or request.GET.get("hub.mode") != "subscribe":
-        return HttpResponse("forbidden\n", status=403, content_type="text/plain")
+        return problem_page("forbidden", 403)
     return HttpResponse(request.GET.get("hub.challenge", ""), content_type="text/plain")
 
 
@@ -51,17 +52,17 @@ def _receive(request: HttpRequest, sender: Sender | None) -> HttpResponse:
     try:
         body = read_body(request)
     except TooLarge:
-        return HttpResponse("too large\n", status=413, content_type="text/plain")
+        return problem_page("too-large", 413)
     given = request.headers.get("X-Hub-Signature-256", "")
     if not signatures.is_metas(body, given, _secrets_of(sender)) or sender is None:
         metrics.callback_received(provider="whatsapp", outcome="refused")
         logger.warning("a callback without a valid signature was refused", extra={"provider": "whatsapp"})
-        return HttpResponse("bad signature\n", status=401, content_type="text/plain")
+        return problem_page("bad-signature", 401)
     try:
         content = json_object(body)
     except Malformed:
         metrics.callback_received(provider="whatsapp", outcome="refused")
-        return HttpResponse("not a JSON object\n", status=400, content_type="text/plain")
+        return problem_page("malformed-body", 400)
     _store(request, sender, body, content)
     return HttpResponse("", content_type="text/plain")
 

@@ -110,6 +110,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "swiftex.middleware.RequestMiddleware",
+    "accounts.api.problem_middleware.ProblemMiddleware",
     "swiftex.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
