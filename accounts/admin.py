@@ -211,11 +211,16 @@ class ApiKeyAdmin(ScopedModelAdmin):
     add_role = change_role = Role.OWNER
     delete_role = None
     audit_as = "api_key"
-    list_display = ["name", "prefix", "scopes", "last_used_at", "expires_at", "revoked_at"]
+    list_display = ["name", "prefix", "shown_scopes", "last_used_at", "expires_at", "revoked_at"]
     ordering = ["-created_at"]
     search_fields = ["name", "prefix"]
     actions = ["revoke"]
     readonly_fields = ["prefix", "last_used_at", "revoked_at", "created_at"]
+
+    @admin.display(description="scopes")
+    def shown_scopes(self, key: ApiKey) -> str:
+        """What the key may do."""
+        return ", ".join(key.scopes)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A new key has no past yet."""

@@ -221,6 +221,17 @@ class ScopedModelAdmin(_Scoped, ModelAdmin):  # type: ignore[misc]
         form.current_organization_id = access_of(request).current_id
         return form
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row, with the words that its page's heading calls it by."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.page_title = self.page_title(found)
+        return found
+
+    def page_title(self, row: Any) -> str:
+        """What people call the row. Its __str__ is for logs and so without personal data."""
+        return str(row)
+
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """The filters; each one by a related row offers the current organization's rows alone."""
         return [self._scoped_filter(entry) for entry in super().get_list_filter(request)]

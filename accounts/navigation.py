@@ -99,10 +99,11 @@ def organization_switch(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def current_name(request: HttpRequest) -> str:
-    """What is looked at, for the line under the site's title."""
+    """What is looked at, and in which time zone, for the line under the site's title."""
     access = access_of(request)
     if access.current_id is not None:
-        return Organization.objects.values_list("name", flat=True).filter(pk=access.current_id).first() or ""
+        row = Organization.objects.values_list("name", "timezone").filter(pk=access.current_id).first()
+        return " · ".join(row) if row else ""
     return "All organizations" if access.is_superuser else ""
 
 

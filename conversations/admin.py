@@ -6,11 +6,11 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.decorators import action
 from unfold.decorators import display as labelled
 
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
+from accounts.admin_values import as_link
 from channels_out.threads import thread_of
 from conversations.forms import GreetingSettingsForm, LlmConnectionForm
 from conversations.models import Conversation, GreetingSettings, LlmConnection
@@ -44,6 +44,10 @@ class ConversationAdmin(ReadOnlyScopedAdmin):
         contact = conversation.contact
         return str(getattr(contact, "phone", "") or getattr(contact, "email", ""))
 
+    def page_title(self, row: Conversation) -> str:
+        """With whom it is."""
+        return self.who(row)
+
     @labelled(description="State", label={"Open": "success", "Closed": "info"})
     def shown_state(self, conversation: Conversation) -> str:
         """The state as a coloured word."""
@@ -55,9 +59,7 @@ class ConversationAdmin(ReadOnlyScopedAdmin):
         if conversation.lead_id is None:
             return "-"
         address = reverse("admin:leads_lead_change", args=[conversation.lead_id])
-        return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, conversation.lead
-        )
+        return as_link(address, conversation.lead)
 
     def change_view(
         self,

@@ -4,6 +4,7 @@ from django.conf import settings
 
 class LeadsConfig(AppConfig):
     name = "leads"
+    verbose_name = "Leads"
 
     def ready(self) -> None:
         """A web process knows the numbering plans before its first lead."""

@@ -1,18 +1,16 @@
 """What whoever is on call looks at: facts, obligations, their history, and dead letters to try again or discard."""
 
-import json
-from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin
+from accounts.admin_values import as_list, as_table
 from routing import dead_letters
 from routing.job_states import JobState
 from routing.models import DeadJob, Event, Job, JobHistory
@@ -25,11 +23,6 @@ STATE_COLOURS = {
     "cancelled": "secondary",
     "dead": "danger",
 }
-
-
-def as_block(value: Any) -> str:
-    """JSON to read, with everything in it escaped."""
-    return format_html('<pre style="white-space: pre-wrap">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @admin.register(Event)
@@ -48,7 +41,7 @@ class EventAdmin(ReadOnlyScopedAdmin):
     @display(description="data")
     def shown_data(self, event: Event) -> str:
         """The data of the event."""
-        return as_block(event.data)
+        return as_table(event.data)
 
 
 class JobPage(ReadOnlyScopedAdmin):
@@ -79,12 +72,12 @@ class JobPage(ReadOnlyScopedAdmin):
     @display(description="payload")
     def shown_payload(self, job: Job) -> str:
         """What the job was told."""
-        return as_block(job.payload)
+        return as_table(job.payload)
 
     @display(description="failed attempts")
     def shown_failures(self, job: Job) -> str:
         """Every failed attempt with its time and reason."""
-        return as_block(job.failures)
+        return as_list(job.failures)
 
 
 @admin.register(Job)

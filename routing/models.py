@@ -123,6 +123,7 @@ class JobHistory(WireRow):
     class Meta:
         managed = False
         db_table = "routing_jobhistory"
+        verbose_name_plural = "job history"
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.decorators import action, display
 
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
+from accounts.admin_values import clock_time
 from channels_out import senders
 from channels_out.admin.forms import SETTINGS, ChannelForm, TemplateForm
 from channels_out.config_section import SECRETS
@@ -73,7 +74,7 @@ class ChannelAdmin(ScopedModelAdmin):
         """Whether the sender is passed over, until when, and why."""
         if channel.paused_until and channel.paused_until > clock.now():
             return (
-                f"open until {channel.paused_until:%H:%M:%S} UTC ({channel.paused_reason}); leads take the next channel"
+                f"open until {clock_time(channel.paused_until)} ({channel.paused_reason}); leads take the next channel"
             )
         return f"closed; last opened for {channel.paused_reason}" if channel.paused_reason else "closed"
 
@@ -142,10 +143,15 @@ class MessageTemplateAdmin(ScopedModelAdmin):
 class UnreachableAdmin(ReadOnlyScopedAdmin):
     """People who can't be reached over a kind of channel, until when, and what said so."""
 
-    list_display = ("contact", "channel_kind", "code", "until")
+    list_display = ("who", "channel_kind", "code", "until")
     list_filter = ("channel_kind", "code")
     list_select_related = ("contact",)
     ordering = ("-until",)
+
+    @admin.display(description="contact", ordering="contact__name")
+    def who(self, row: Unreachable) -> str:
+        """The contact's name, or what stands in for it."""
+        return str(getattr(row.contact, "name", "")) or str(getattr(row.contact, "phone", "")) or "Unnamed"
 
 
 assert set(SECRETS) == {*_WHATSAPP_SECRETS, *_TWILIO_SECRETS}  # noqa: S101 - a secret without an input can't be set

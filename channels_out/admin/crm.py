@@ -6,11 +6,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
+from accounts.admin_values import as_link
 from channels_out.admin.forms import CrmForm, NotifyForm
 from channels_out.models import CrmConnection, CrmSync, NotifySettings
 from channels_out.services.syncing import forget_cached_connections, sync_again
@@ -60,14 +60,15 @@ class CrmSyncAdmin(ReadOnlyScopedAdmin):
     search_fields = ("remote_id", "=lead__id")
     date_hierarchy = "created_at"
     ordering = ("-id",)
-    list_select_related = ("lead",)
+    list_select_related = ("lead__contact",)
     actions: ClassVar = ["sync_these_again"]
 
     @admin.display(description="lead")
     def lead_link(self, sync: CrmSync) -> str:
         """The lead's page."""
         url = reverse("admin:leads_lead_change", args=[sync.lead_id])
-        return format_html('<a class="text-primary-600" href="{}">{}</a>', url, str(sync.lead))
+        contact = getattr(sync.lead, "contact", None)
+        return as_link(url, getattr(contact, "name", "") or sync.lead)
 
     @display(description="state", ordering="state", label=SYNC_COLOURS)
     def shown_state(self, sync: CrmSync) -> str:

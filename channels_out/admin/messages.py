@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedTabularInline
+from accounts.admin_values import as_link, clock_time
 from channels_out.models import Attempt, Callback, Message, ReceiptRow
 
 STATUS_COLOURS = {
@@ -26,6 +27,7 @@ class _ReadOnlyInline(ScopedTabularInline):
 
     add_role = change_role = delete_role = None
     can_delete = False
+    hide_title = True
 
 
 class AttemptInline(_ReadOnlyInline):
@@ -48,7 +50,7 @@ class AttemptInline(_ReadOnlyInline):
         receipts = sorted(attempt.receipts.all(), key=lambda receipt: receipt.received_at)
         return (
             ", ".join(
-                f"{receipt.status}{f' ({receipt.code})' if receipt.code else ''} {receipt.received_at:%H:%M:%S}"
+                f"{receipt.status}{f' ({receipt.code})' if receipt.code else ''} {clock_time(receipt.received_at)}"
                 for receipt in receipts
             )
             or "-"
@@ -104,16 +106,16 @@ class MessageAdmin(ReadOnlyScopedAdmin):
         """The contact's name, or what stands in for it."""
         return str(getattr(message.contact, "name", "")) or str(getattr(message.contact, "phone", "")) or "Unnamed"
 
+    def page_title(self, row: Message) -> str:
+        """Who it went to or came from."""
+        return f"{'From' if row.direction == 'in' else 'To'} {self.who(row)}"
+
     @admin.display(description="lead")
     def lead_link(self, message: Message) -> str:
         """The lead's page."""
         if message.lead_id is None:
             return "-"
-        return format_html(
-            '<a class="text-primary-600" href="{}">{}</a>',
-            reverse("admin:leads_lead_change", args=[message.lead_id]),
-            str(message.lead),
-        )
+        return as_link(reverse("admin:leads_lead_change", args=[message.lead_id]), message.lead)
 
     @display(description="status", ordering="status", label=STATUS_COLOURS)
     def shown_status(self, message: Message) -> str:
@@ -130,21 +132,28 @@ class MessageAdmin(ReadOnlyScopedAdmin):
 class AttemptAdmin(ReadOnlyScopedAdmin):
     """Every call to a provider, to see what a sender answers these days."""
 
-    list_display = ("message", "number", "channel", "shown_state", "code", "reason", "started_at", "shown_ms")
+    list_display = ("started_at", "who", "number", "channel", "shown_state", "code", "reason", "shown_ms")
     list_filter = ("state", "channel", "code", "started_at")
     search_fields = ("provider_id", "=message__id")
     date_hierarchy = "started_at"
     ordering = ("-id",)
-    list_select_related = ("message", "channel")
+    search_help_text = "The provider's id or a message's id"
+    list_select_related = ("message__contact", "channel")
     exclude = ("text_hash",)
     inlines: ClassVar = [ReceiptInline]
+
+    @admin.display(description="contact")
+    def who(self, attempt: Attempt) -> str:
+        """Whom the call was to reach."""
+        contact = attempt.message.contact
+        return str(getattr(contact, "name", "")) or str(getattr(contact, "phone", "")) or "Unnamed"
 
     @display(description="state", ordering="state", label=ATTEMPT_COLOURS)
     def shown_state(self, attempt: Attempt) -> str:
         """The state as a coloured word."""
         return attempt.state
 
-    @admin.display(description="ms")
+    @admin.display(description="took, ms")
     def shown_ms(self, attempt: Attempt) -> str:
         """From the intent to its outcome."""
         if attempt.finished_at is None:

@@ -5,12 +5,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline
+from accounts.admin_values import as_link, as_table
 from accounts.audit import user_actor
 from leads import consent, handling
 from leads.models import ConsentRecord, Contact, Identity, Lead, MergeSuggestion, Suppression, Touch
@@ -24,6 +24,7 @@ class _Shown(ScopedTabularInline):
     """Rows that are read here and written elsewhere."""
 
     add_role = change_role = delete_role = None
+    hide_title = True
 
 
 class IdentityInline(_Shown):
@@ -39,21 +40,30 @@ class ConsentInline(_Shown):
     """The ledger of what the person agreed to."""
 
     model = ConsentRecord
-    fields = ("at", "status", "channel", "source", "evidence")
+    fields = ("at", "status", "channel", "source", "shown_evidence")
     readonly_fields = fields
     ordering = ("-at",)
     verbose_name_plural = "Consent"
+
+    @display(description="evidence")
+    def shown_evidence(self, record: ConsentRecord) -> str:
+        """What proves it."""
+        return as_table(record.evidence)
 
 
 class LeadInline(_Shown):
     """The contact's leads."""
 
     model = Lead
-    fields = ("received_at", "source", "campaign", "status", "greeting_state")
+    fields = ("lead", "received_at", "source", "campaign", "status", "greeting_state")
     readonly_fields = fields
     ordering = ("-received_at",)
-    show_change_link = True
     verbose_name_plural = "Leads"
+
+    @display(description="lead")
+    def lead(self, lead: Lead) -> SafeString:
+        """The way to the lead's page."""
+        return as_link(reverse("admin:leads_lead_change", args=[lead.pk]), lead)
 
 
 @admin.register(Contact)
@@ -77,6 +87,10 @@ class ContactAdmin(ScopedModelAdmin):
     actions = ("opt_out_chosen", "opt_in_chosen")
     actions_detail = ("opt_out_this", "opt_in_this")
 
+    def page_title(self, row: Contact) -> str:
+        """The person's name, or how else they are known."""
+        return str(self.person(row))
+
     @display(description="name", ordering="name")
     def person(self, contact: Contact) -> str:
         """The person's name, or how else they are known."""
@@ -96,6 +110,17 @@ class ContactAdmin(ScopedModelAdmin):
         """Agents and everyone above may note what a person said."""
         return self._may(request, Role.AGENT, None)
 
+    def has_opt_out_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Whether there is somebody to opt out."""
+        return self.has_act_permission(request) and not self._is_opted_out(request, object_id)
+
+    def has_opt_in_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Whether there is somebody to opt in."""
+        return self.has_act_permission(request) and self._is_opted_out(request, object_id)
+
+    def _is_opted_out(self, request: HttpRequest, object_id: str) -> bool:
+        return self.get_queryset(request).filter(pk=object_id, opted_out_at__isnull=False).exists()
+
     @admin.action(description="Opt out of everything", permissions=["act"])
     def opt_out_chosen(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
         """Nothing more is sent to them."""
@@ -108,7 +133,7 @@ class ContactAdmin(ScopedModelAdmin):
 
     @action(
         description="Opt out",
-        permissions=["act"],
+        permissions=["opt_out"],
         dialog={
             "title": "Opt this person out?",
             "description": "Nothing more is sent, on any channel; what is queued is called off.",
@@ -123,7 +148,7 @@ class ContactAdmin(ScopedModelAdmin):
 
     @action(
         description="Opt in again",
-        permissions=["act"],
+        permissions=["opt_in"],
         dialog={
             "title": "Opt this person in again?",
             "description": "Only if the person asked for it: your name is kept with this entry.",
@@ -158,27 +183,55 @@ class ContactAdmin(ScopedModelAdmin):
 class ConsentRecordAdmin(ReadOnlyScopedAdmin):
     """The ledger of consent: read only, for ever."""
 
-    list_display = ("at", "contact", "status", "channel", "source")
+    list_display = ("at", "person", "status", "channel", "source")
     list_filter = ("status", "channel")
+    list_select_related = ("contact",)
     search_fields = ("=contact__id", "contact__phone", "contact__email")
+    search_help_text = "A phone, e-mail or contact's id"
     ordering = ("-at",)
     date_hierarchy = "at"
-    fields = ("at", "contact", "status", "channel", "purpose", "source", "evidence")
+    fields = ("at", "person", "status", "channel", "purpose", "source", "shown_evidence")
     readonly_fields = fields
+
+    @display(description="contact")
+    def person(self, record: ConsentRecord) -> SafeString:
+        """Whose consent it is."""
+        return contact_link(record.contact)
+
+    @display(description="evidence")
+    def shown_evidence(self, record: ConsentRecord) -> str:
+        """What proves it."""
+        return as_table(record.evidence)
 
 
 @admin.register(Touch)
 class TouchAdmin(ReadOnlyScopedAdmin):
     """Every submission, for attribution."""
 
-    list_display = ("received_at", "source", "campaign", "external_id", "contact", "lead")
+    list_display = ("received_at", "person", "source", "campaign", "external_id", "shown_lead")
     list_filter = ("source", "consent")
     list_select_related = ("source", "contact", "lead")
     search_fields = ("=external_id", "campaign", "=lead__id")
+    search_help_text = "An external id, campaign or lead's id"
     ordering = ("-received_at",)
     date_hierarchy = "received_at"
-    fields = ("received_at", "source", "campaign", "external_id", "utm", "consent", "contact", "lead")
+    fields = ("received_at", "source", "campaign", "external_id", "shown_utm", "consent", "person", "shown_lead")
     readonly_fields = fields
+
+    @display(description="contact")
+    def person(self, touch: Touch) -> SafeString:
+        """Who came."""
+        return contact_link(touch.contact)
+
+    @display(description="lead")
+    def shown_lead(self, touch: Touch) -> SafeString:
+        """The way to the lead's page."""
+        return as_link(reverse("admin:leads_lead_change", args=[touch.lead_id]), touch.lead)
+
+    @display(description="UTM")
+    def shown_utm(self, touch: Touch) -> str:
+        """The parameters of the link that was followed."""
+        return as_table(touch.utm)
 
 
 @admin.register(Suppression)
@@ -212,12 +265,12 @@ class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
     @display(description="contact")
     def contact_link(self, suggestion: MergeSuggestion) -> SafeString:
         """The contact whose phone matched."""
-        return _link(suggestion.contact)
+        return contact_link(suggestion.contact)
 
     @display(description="perhaps the same as")
     def other_link(self, suggestion: MergeSuggestion) -> SafeString:
         """The contact whose e-mail matched."""
-        return _link(suggestion.other)
+        return contact_link(suggestion.other)
 
     def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Agents and everyone above may settle suggestions."""
@@ -232,7 +285,8 @@ class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
         messages.success(request, "Settled.")
 
 
-def _link(contact: Contact) -> SafeString:
+def contact_link(contact: Contact) -> SafeString:
+    """The way to the person's page, by name."""
     url = reverse("admin:leads_contact_change", args=[contact.id])
     name = contact.name or contact.phone or contact.email or str(contact)
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, name)
+    return as_link(url, name)

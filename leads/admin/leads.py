@@ -10,20 +10,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from import_export.admin import ExportActionMixin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
 from accounts.access import Role, access_of
-from accounts.admin_base import ScopedModelAdmin, ScopedStackedInline, ScopedTabularInline
+from accounts.admin_base import ScopedModelAdmin
+from accounts.admin_values import as_link, as_table
 from leads import handling
+from leads.admin.contacts import contact_link
 from leads.admin.export import LeadResource
 from leads.admin.forms import LeadForm, NewLeadForm
+from leads.admin.inlines import NoteInline, TouchInline
 from leads.admin.waterfall import bars_of
 from leads.choices import LeadStatus, SourceKind
-from leads.models import Lead, LeadNote, LeadSource, Touch
+from leads.models import Lead, LeadSource
 from leads.selectors import forget_cached_sources
 from leads.services import capture_lead
 from leads.submission import InvalidSubmission, Submission
@@ -47,27 +50,6 @@ GREETING_COLOURS = {
     "unresolved": "warning",
 }
 _BY_HAND = "admin"
-
-
-class NoteInline(ScopedStackedInline):
-    """Notes are added and stay as they were written."""
-
-    model = LeadNote
-    add_role = Role.AGENT
-    change_role = delete_role = None
-    fields = ("text", "author", "written_at")
-    readonly_fields = ("author", "written_at")
-    verbose_name_plural = "Notes"
-
-
-class TouchInline(ScopedTabularInline):
-    """Every submission of this lead."""
-
-    model = Touch
-    add_role = change_role = delete_role = None
-    fields = ("received_at", "source", "campaign", "external_id", "utm", "consent")
-    readonly_fields = fields
-    verbose_name_plural = "Touches"
 
 
 @admin.register(Lead)
@@ -113,8 +95,8 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
             "Submission",
             {
                 "fields": (
-                    "public_id", "contact", "phone", "email", "message", "attributes", "source", "campaign",
-                    "external_id", "utm", "consent", "received_at",
+                    "public_id", "shown_contact", "phone", "email", "message", "shown_attributes", "source",
+                    "campaign", "external_id", "shown_utm", "consent", "received_at",
                 ),
             },
         ),
@@ -127,12 +109,12 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
                 ),
             },
         ),
-        ("Decision", {"fields": ("decision",), "classes": ("collapse",)}),
+        ("Decision", {"fields": ("shown_decision",), "classes": ("collapse",)}),
     )  # fmt: skip
     readonly_fields = (
-        "public_id", "contact", "phone", "email", "message", "attributes", "source", "campaign", "external_id", "utm",
-        "consent", "received_at", "greeting_state", "greeting_reason", "greeting_channel", "greeted_at", "replied_at",
-        "decision", "shown_messages",
+        "public_id", "shown_contact", "phone", "email", "message", "shown_attributes", "source", "campaign",
+        "external_id", "shown_utm", "consent", "received_at", "greeting_state", "greeting_reason", "greeting_channel",
+        "greeted_at", "replied_at", "shown_decision", "shown_messages",
     )  # fmt: skip
 
     # --- the list
@@ -151,7 +133,8 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     def shown_greeting(self, lead: Lead) -> tuple[str, str]:
         """What became of the first message, and on which channel or why."""
         detail = lead.greeting_channel if lead.greeting_state == "greeted" else lead.greeting_reason
-        return lead.greeting_state, f"{lead.greeting_state}: {detail}" if detail else lead.greeting_state
+        words = f"{lead.greeting_state}: {detail.replace('_', ' ')}" if detail else lead.greeting_state
+        return lead.greeting_state, words
 
     @display(description="first response")
     def first_response(self, lead: Lead) -> str:
@@ -168,10 +151,32 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     @display(description="messages")
     def shown_messages(self, lead: Lead) -> str:
         """The way to every message about the lead, with attempts and receipts."""
-        url = reverse("admin:channels_out_message_changelist")
-        return format_html(
-            '<a class="text-primary-600" href="{}?lead__id__exact={}">Messages and attempts</a>', url, lead.pk
-        )
+        url = f"{reverse('admin:channels_out_message_changelist')}?lead__id__exact={lead.pk}"
+        return as_link(url, "Messages and attempts")
+
+    @display(description="contact")
+    def shown_contact(self, lead: Lead) -> SafeString:
+        """The way to the person's page."""
+        return contact_link(lead.contact)
+
+    @display(description="attributes")
+    def shown_attributes(self, lead: Lead) -> str:
+        """What the source added."""
+        return as_table(lead.attributes)
+
+    @display(description="UTM")
+    def shown_utm(self, lead: Lead) -> str:
+        """The parameters of the link that was followed."""
+        return as_table(lead.utm)
+
+    @display(description="decision")
+    def shown_decision(self, lead: Lead) -> str:
+        """Which rule decided what, and why."""
+        return as_table(lead.decision)
+
+    def page_title(self, row: Lead) -> str:
+        """The person's name, or how else they are known."""
+        return str(self.person(row))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Lead], search_term: str
@@ -190,6 +195,17 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Agents and everyone above may work on leads."""
         return self._may(request, Role.AGENT, None)
+
+    def has_spam_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Whether there is a lead to set aside."""
+        return self.has_act_permission(request) and not self._is_spam(request, object_id)
+
+    def has_release_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Whether there is a lead to release."""
+        return self.has_act_permission(request) and self._is_spam(request, object_id)
+
+    def _is_spam(self, request: HttpRequest, object_id: str) -> bool:
+        return self.get_queryset(request).filter(pk=object_id, status=LeadStatus.SPAM).exists()
 
     # --- actions
 
@@ -259,7 +275,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
 
     @action(
         description="Mark as spam",
-        permissions=["act"],
+        permissions=["spam"],
         dialog={
             "title": "Set this lead aside as spam?",
             "description": "Nothing is sent for it. It can be released again.",
@@ -273,7 +289,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
 
     @action(
         description="Not spam",
-        permissions=["act"],
+        permissions=["release"],
         dialog={
             "title": "Release this lead?",
             "description": "It is a new lead like any other and is greeted now.",

@@ -6,10 +6,10 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts.admin_base import ScopedModelAdmin, SecretsWriteOnly
+from accounts.admin_values import as_link
 from leads.choices import SourceKind
 from leads.models import LeadSource
 from leads.selectors import forget_cached_sources
@@ -66,7 +66,7 @@ class LeadSourceAdmin(ScopedModelAdmin):
         if source.kind != SourceKind.FORM or source.pk is None or not source.key:
             return "-"
         url = reverse("form", args=[f"{source.organization.slug}.{source.key}"])
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', url, url)
+        return as_link(url, url)
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         """The source is saved, and this process knows it at once; others within 2 s."""

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "routing_jobhistory",
                 "managed": False,
+                "verbose_name_plural": "job history",
             },
         ),
         migrations.CreateModel(
