@@ -74,15 +74,16 @@ def _result(
     request: Request, index: int, item: object, key: str | None, body: bytes, received_at: datetime
 ) -> dict[str, Any]:
     organization_id = caller(request).organization_id
-    try:
-        submission = read_submission(item, organization_id=organization_id)
-        prepared = services.prepare(submission, received_at=received_at)
-    except InvalidSubmission as fault:
-        return _refused(index, problems.invalid(fault.field, fault.reason, fault.code))
-    except serializers.ValidationError as faults:
-        return _refused(index, faults)
     item_key = None if key is None else f"batch:{hashlib.sha256(key.encode()).hexdigest()}:{index}"
+    # Preparing reads the configuration when it has aged, so it needs the item's deadline as much as storing does.
     with deadline_per_step(_ITEM_DEADLINE_S):
+        try:
+            submission = read_submission(item, organization_id=organization_id)
+            prepared = services.prepare(submission, received_at=received_at)
+        except InvalidSubmission as fault:
+            return _refused(index, problems.invalid(fault.field, fault.reason, fault.code))
+        except serializers.ValidationError as faults:
+            return _refused(index, faults)
         return services.retry_races(lambda: _stored(prepared, index, item_key, body))
 
 
