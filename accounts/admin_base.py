@@ -13,7 +13,7 @@ from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
 from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, ValidationError
 from django.db.models import Field, ForeignKey, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminPasswordWidget
@@ -95,6 +95,11 @@ class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
         """(id, label) of the rows on offer."""
         rows = scoped_choices(field.remote_field.model, request)
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:500]]
+
+
+def after_dialog(url: str) -> HttpResponse:
+    """The answer to a dialog of a page: the browser goes there. It asked by a script, which a plain redirect fools."""
+    return HttpResponse(headers={"HX-Redirect": url})
 
 
 def scoped_choices(model: type[Model], request: HttpRequest) -> QuerySet[Any]:

@@ -6,6 +6,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Protocol
 
+_DAY_MS = 86_400_000
+_UNITS = ((10_000, 1, "ms"), (120_000, 1000, "s"), (7_200_000, 60_000, "min"), (2 * _DAY_MS, 3_600_000, "h"))
+
 
 class Fact(Protocol):
     """An event as the log holds it."""
@@ -44,6 +47,14 @@ class Entry:
     ms: float
     type: str
     label: str
+
+    @property
+    def after(self) -> str:
+        """How long after the lead was received, in a unit that reads well."""
+        for most_ms, unit_ms, unit in _UNITS:
+            if self.ms < most_ms:
+                return f"{self.ms / unit_ms:.0f} {unit}"
+        return f"{self.ms / _DAY_MS:.0f} d"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from unfold.decorators import action, display
 
 from accounts.access import Role
-from accounts.admin_base import ReadOnlyScopedAdmin
+from accounts.admin_base import ReadOnlyScopedAdmin, after_dialog
 from accounts.admin_values import as_list, as_table
 from routing import dead_letters
 from routing.job_states import JobState
@@ -136,7 +136,7 @@ class DeadJobAdmin(JobPage):
         return self._back_to_list()
 
     def _back_to_list(self) -> HttpResponse:
-        return HttpResponse(headers={"HX-Redirect": reverse("admin:routing_deadjob_changelist")})
+        return after_dialog(reverse("admin:routing_deadjob_changelist"))
 
     @admin.action(description="Try again", permissions=["act"])
     def retry_chosen(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

@@ -3,13 +3,13 @@
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from accounts.access import Role
-from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline
+from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline, after_dialog
 from accounts.admin_values import as_link, as_table
 from accounts.audit import user_actor
 from leads import consent, handling
@@ -144,7 +144,7 @@ class ContactAdmin(ScopedModelAdmin):
     def opt_out_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """Nothing more is sent to this person."""
         self.opt_out_chosen(request, self.get_queryset(request).filter(pk=object_id))
-        return HttpResponseRedirect(reverse("admin:leads_contact_change", args=[object_id]))
+        return after_dialog(reverse("admin:leads_contact_change", args=[object_id]))
 
     @action(
         description="Opt in again",
@@ -159,7 +159,7 @@ class ContactAdmin(ScopedModelAdmin):
     def opt_in_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """This person may be messaged again."""
         self.opt_in_chosen(request, self.get_queryset(request).filter(pk=object_id))
-        return HttpResponseRedirect(reverse("admin:leads_contact_change", args=[object_id]))
+        return after_dialog(reverse("admin:leads_contact_change", args=[object_id]))
 
     def _change_consent(self, request: HttpRequest, queryset: QuerySet[Contact], *, is_opted_out: bool) -> None:
         at = clock.now()

@@ -17,7 +17,7 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
 from accounts.access import Role, access_of
-from accounts.admin_base import ScopedModelAdmin
+from accounts.admin_base import ScopedModelAdmin, after_dialog
 from accounts.admin_values import as_link, as_table
 from leads import handling
 from leads.admin.contacts import contact_link
@@ -305,7 +305,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str, act: Callable[[HttpRequest, QuerySet[Lead]], None]
     ) -> HttpResponse:
         act(request, self.get_queryset(request).filter(pk=object_id))
-        return HttpResponseRedirect(reverse("admin:leads_lead_change", args=[object_id]))
+        return after_dialog(reverse("admin:leads_lead_change", args=[object_id]))
 
     def _each(
         self, request: HttpRequest, queryset: QuerySet[Lead], work: Callable[[Lead], bool], done_words: str
