@@ -19,7 +19,7 @@ def headings(page):
 
 def settings_in_code():
     read = re.findall(
-        r'env\.(?:text|choice|integer|decimal|boolean|words|service_url)\(\s*"(\w+)"',
+        r'(?:env\.|_)(?:text|choice|integer|decimal|boolean|words|service_url)\(\s*"(\w+)"',
         (ROOT / "swiftex/settings/__init__.py").read_text(),
     )
     started = re.findall(r"\$\{?([A-Z_]+)", (ROOT / "Procfile").read_text())
