@@ -129,11 +129,14 @@ WITH attempt AS (
 SELECT attempt.receipt_rank, coalesce((SELECT is_first FROM message), false), attempt.code FROM attempt
 """
 
+# What a receipt said before the outcome was known is kept, unless the outcome says more.
 SETTLE_ATTEMPT = """
 UPDATE channels_out_attempt
-SET state = %(state)s, code = %(code)s, reason = %(reason)s, error_class = %(error_class)s,
+SET state = %(state)s, code = coalesce(nullif(%(code)s, ''), code), reason = %(reason)s,
+    error_class = coalesce(nullif(%(error_class)s, ''), error_class),
     retry_after_s = %(retry_after_s)s, finished_at = clock_timestamp()
 WHERE organization_id = %(organization_id)s AND id = %(attempt_id)s AND state = ANY(%(from_states)s)
+RETURNING receipt_rank
 """
 
 # A message with all that the next step depends on. Attempts first, then the message: the order of all locks here.

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from channels_out import senders, sql
-from channels_out.delivery import RECEIPT_RANKS, AttemptState, Receipt
+from channels_out.delivery import NO_RECEIPT, RECEIPT_RANKS, AttemptState, Receipt
 from channels_out.fallback import ErrorClass
 from channels_out.providers.base import Accepted, Refused
 from channels_out.services.calls import Intent
@@ -19,7 +19,7 @@ from routing import pressure
 from routing.events import NewEvent, record
 from routing.jobs import NewJob, enqueue, finish_here
 from swiftex import clock
-from swiftex.database import execute, fetch_all
+from swiftex.database import execute, fetch_all, fetch_one
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 from swiftex.queues import Queue
@@ -105,7 +105,7 @@ def store_refused(about: Obliged, intent: Intent, refused: Refused, *, made: boo
         )
     with transaction.atomic():
         state = AttemptState.REFUSED if made else AttemptState.ABANDONED
-        if not _settle(about, intent, state, refused):
+        if _settle(about, intent, state, refused) is None:
             return
         learn_from_refusal(about, channel_kind=intent.sender.kind, refused=refused)
         record(_failed(about, intent.sender, code=refused.code, reason=refused.reason, final=False))
@@ -134,8 +134,9 @@ def store_unknown(about: Obliged, intent: Intent, *, reason: str, hung: bool) ->
         unknown = Refused(code="", error=ErrorClass.RETRY, reason=reason)
         # First, for the running job may be the very one that is enqueued: its key must be free.
         finish_here()
-        if _settle(about, intent, AttemptState.UNKNOWN, unknown):
-            enqueue(settle_job(about, delay_s=about.unknown_wait_s))
+        rank = _settle(about, intent, AttemptState.UNKNOWN, unknown)
+        if rank is not None:
+            enqueue(settle_job(about, delay_s=about.unknown_wait_s if rank == NO_RECEIPT else 0.0))
         if hung:
             pressure.limit_organization(
                 organization_id=about.organization_id, queue=Queue.GREETING, for_s=_HANGING_LIMIT_S
@@ -190,8 +191,9 @@ def _job(
     )
 
 
-def _settle(about: Obliged, intent: Intent, state: AttemptState, refused: Refused) -> bool:
-    row = execute(
+def _settle(about: Obliged, intent: Intent, state: AttemptState, refused: Refused) -> int | None:
+    """The rank of the receipts that came for the attempt so far; None when somebody else settled it."""
+    row = fetch_one(
         sql.SETTLE_ATTEMPT,
         {
             "organization_id": about.organization_id,
@@ -204,7 +206,7 @@ def _settle(about: Obliged, intent: Intent, state: AttemptState, refused: Refuse
             "from_states": ["sending"] if state is AttemptState.UNKNOWN else ["sending", "unknown"],
         },
     )
-    return row == 1
+    return None if row is None else int(row[0])
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -58,6 +58,18 @@ def test_a_receipt_in_time_settles_an_unknown_outcome_without_sms(new_shop, stat
     assert message.status == status
 
 
+def test_a_receipt_that_comes_while_the_provider_hangs_settles_it_as_well(new_shop):
+    shop, person = new_shop(greeting={"unknown_wait_s": 10}), somebody()
+    shop.dial("whatsapp", fault="hang", processes=True, statuses=["delivered"], status_delay_ms=500)
+
+    lead = shop.ended(shop.submit(person), within_s=8)
+    until(shop.is_drained, within_s=12, what="the settling")
+
+    assert (lead.greeting_state, lead.greeting_channel) == ("greeted", "wa-main")
+    assert shop.received(person) == {"whatsapp": 1}
+    assert [message.status for message in shop.messages(lead)] == ["delivered"]
+
+
 def test_a_failing_receipt_of_an_unknown_outcome_takes_the_next_channel_without_waiting(new_shop):
     shop, person = new_shop(greeting={"unknown_wait_s": 30}), somebody()
     shop.dial("whatsapp", fault="drop", failed_code=131026, status_delay_ms=300)
