@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/redoc", SpectacularRedocView.as_view(authentication_classes=[], url_name="schema"), name="redoc"),
     path("api/v1/", include("leads.api.urls")),
     path("api/v1/", include("channels_out.api.urls")),
+    path("api/v1/", include("conversations.api.urls")),
     path("api/v1/", include("analytics.api.urls")),
     path("", include("leads.forms_urls")),
     path("webhooks/", include("channels_out.callbacks.urls")),

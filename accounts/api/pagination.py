@@ -1,14 +1,17 @@
 """Lists in pages: `{"data": [...], "next": cursor or null}`, newest first, stable while rows are added."""
 
 import base64
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, Q, QuerySet
+from drf_spectacular.utils import inline_serializer
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import CharField, Serializer
 
 from accounts.api.problems import invalid
 
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+# The parameters of every list, for OpenAPI.
+PAGING = ("cursor", "limit")
+
+
+def page_of(name: str, item: Callable[..., Serializer[Any]]) -> Any:
+    """The shape of a page of such items, for OpenAPI."""
+    next_page = CharField(allow_null=True, help_text="Send it as ?cursor= to get the next page.")
+    return inline_serializer(name, {"data": item(many=True), "next": next_page})
 
 
 class CursorPages(BasePagination):

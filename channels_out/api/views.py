@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.pagination import CursorPages
+from accounts.api.pagination import PAGING, CursorPages, page_of
 from accounts.api.views import ApiView, caller
 from channels_out.api.serializers import MessageSerializer
 from channels_out.delivery import MessageStatus
@@ -27,6 +27,7 @@ FILTERS: dict[str, tuple[str, filters.Reader]] = {
     "conversation_id": ("conversation_id", filters.read_id("cnv")),
     **filters.moments("created_at"),
 }
+MESSAGE_PAGE = page_of("MessagePage", MessageSerializer)
 
 
 class MessagesView(ApiView):
@@ -36,8 +37,8 @@ class MessagesView(ApiView):
 
     @extend_schema(
         operation_id="messages_list",
-        parameters=[OpenApiParameter(name, str) for name in FILTERS],
-        responses={200: MessageSerializer(many=True)},
+        parameters=[OpenApiParameter(name, str) for name in (*FILTERS, *PAGING)],
+        responses={200: MESSAGE_PAGE},
     )
     def get(self, request: Request) -> Response:
         """Messages in pages, with their attempts."""

@@ -4,13 +4,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.idempotency import once
-from accounts.api.pagination import CursorPages
+from accounts.api.pagination import PAGING, CursorPages, page_of
 from accounts.api.problems import invalid
 from accounts.api.views import ApiView, caller
 from leads import consent, services
@@ -61,17 +60,11 @@ CONTACT_FILTERS: dict[str, tuple[str, filters.Reader]] = {
     "region": ("region", filters.read_text),
     **filters.moments("created_at"),
 }
-PAGING = ("cursor", "limit")
 CODES: dict[str, list[Any]] = {"status": list(LeadStatus), "greeting_state": list(GreetingState)}
 
 
-def _page_of(name: str, item: Any) -> Any:
-    next_page = serializers.CharField(allow_null=True, help_text="Send it as ?cursor= to get the next page.")
-    return inline_serializer(name, {"data": item(many=True), "next": next_page})
-
-
-LEAD_PAGE = _page_of("LeadPage", LeadSerializer)
-CONTACT_PAGE = _page_of("ContactPage", ContactSerializer)
+LEAD_PAGE = page_of("LeadPage", LeadSerializer)
+CONTACT_PAGE = page_of("ContactPage", ContactSerializer)
 
 
 class LeadsView(ApiView):

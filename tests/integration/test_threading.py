@@ -1,16 +1,20 @@
 """A person's answer: one thread, a lead that replied, and nothing more however often it is told."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
 
 import swiftex.subscriptions  # noqa: F401 - an answer starts its jobs here as in every process
+from accounts.services import issue_api_key
 from channels_out.models import Message
 from channels_out.payloads.news import Heard
 from channels_out.senders import senders_of
 from channels_out.services.inbound import record_inbound
 from channels_out.threads import thread_of
+from conversations.api.serializers import ConversationSerializer
 from conversations.models import Conversation
 from conversations.services.inbound import thread_message
 from conversations.services.threads import open_conversation
@@ -19,6 +23,7 @@ from routing import running
 from routing.jobs import kind_named
 from routing.models import Job
 from sandbox.process import running_sandbox
+from swiftex.ids import public_id
 from tests.integration.delivery_ground import make_ground
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,3 +163,25 @@ def test_a_contact_has_one_open_conversation_and_any_number_of_closed_ones(groun
     assert second != first
     with pytest.raises(IntegrityError):
         Conversation.objects.filter(pk=first).update(state="open")
+
+
+def test_the_api_lists_threads_and_shows_one(ground):
+    lead = ground.lead()
+    hear(ground, lead.phone, "hello", provider_id="wamid.A")
+    run_threading(ground)
+    key = issue_api_key(
+        organization_id=ground.organization.pk, name="r", scopes=["conversations:read"], actor="command:test"
+    )
+    client = Client(headers={"Authorization": f"Bearer {key.text}"})
+
+    page = client.get("/api/v1/conversations", {"lead_id": public_id("lead", lead.pk), "state": "open"}).json()
+
+    (shown,) = page["data"]
+    assert (page["next"], shown["state"], shown["lead_id"]) == (None, "open", public_id("lead", lead.pk))
+    assert set(shown) == set(ConversationSerializer().fields)
+    assert client.get(f"/api/v1/conversations/{shown['id']}").json() == shown
+    said = client.get(urlsplit(shown["messages_url"])._replace(scheme="", netloc="").geturl()).json()
+    assert [message["text"] for message in said["data"]] == ["hello"]
+    assert client.get("/api/v1/conversations", {"state": "closed"}).json()["data"] == []
+    assert client.get("/api/v1/conversations", {"state": "odd"}).status_code == 400
+    assert client.get("/api/v1/conversations/cnv_zzz").status_code == 404
