@@ -2,11 +2,14 @@
 
 import hashlib
 from datetime import datetime
+from threading import BoundedSemaphore, Event
+from time import monotonic
 from typing import Any
 
 import orjson
 from django.db import transaction
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,14 +25,31 @@ from swiftex.database import deadline_per_step
 
 # A frozen database is noticed by the item that meets it, however many items came before.
 _ITEM_DEADLINE_S = 2.0
+# A process takes so many batches at once, and has threads left for single leads (docs/adr/0009-bursts-step-aside.md).
+_MOST_BATCHES = 2
+_LONGEST_PAUSE_S = 0.05
+_batches = BoundedSemaphore(_MOST_BATCHES)
+
+
+class TooManyBatches(APIException):
+    """429: this process is busy with other batches; ask again after `wait` seconds."""
+
+    status_code = 429
+    default_code = "rate-limited"
+    default_detail = "Other batches are being captured."
+    wait = 2.0
 
 
 def capture_batch(request: Request, *, received_at: datetime) -> Response:
     """Results in the order of the request. With an Idempotency-Key the whole answer is stored when it is complete, and
     each lead under a key of its own before, so that a batch that was cut off goes on where it stopped.
+
+    Raises TooManyBatches, before anything is captured.
     """
     items = _items(request.data)
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if not _batches.acquire(blocking=False):
+        raise TooManyBatches
     try:
         return _captured(request, items, key, received_at)
     except idempotency.StillRunning:
@@ -38,6 +58,8 @@ def capture_batch(request: Request, *, received_at: datetime) -> Response:
         raise problems.IdempotencyKeyReused from None
     except idempotency.KeyUnusable as unusable:
         raise problems.invalid("Idempotency-Key", str(unusable)) from None
+    finally:
+        _batches.release()
 
 
 def _captured(request: Request, items: list[Any], key: str | None, received_at: datetime) -> Response:
@@ -48,7 +70,11 @@ def _captured(request: Request, items: list[Any], key: str | None, received_at: 
             replay = idempotency.begin(organization_id, key, body)
         if replay is not None:
             return Response(replay.body, status=replay.status, headers={REPLAYED_HEADER: "true"})
-    results = [_result(request, index, item, key, body, received_at) for index, item in enumerate(items)]
+    results = []
+    for index, item in enumerate(items):
+        began = monotonic()
+        results.append(_result(request, index, item, key, body, received_at))
+        _step_aside(monotonic() - began)
     answer = to_json(
         {
             "captured": sum(result["status"] == 202 for result in results),
@@ -61,6 +87,11 @@ def _captured(request: Request, items: list[Any], key: str | None, received_at: 
         with deadline_per_step(_ITEM_DEADLINE_S), transaction.atomic():
             idempotency.remember(organization_id=organization_id, key=key, body=body, status=200, answer=answer)
     return Response(answer, status=200)
+
+
+def _step_aside(took_s: float) -> None:
+    """Waits as long as the lead took, so that a batch leaves half of everything to others, however busy it is."""
+    Event().wait(min(took_s, _LONGEST_PAUSE_S))
 
 
 def _items(data: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import orjson
 import pytest
@@ -181,6 +182,24 @@ def test_a_thousand_leads_in_one_batch_and_no_more(acme) -> None:
     assert answer.json()["captured"] == 1000
     assert (too_many.status_code, too_many.json()["errors"][0]["field"]) == (400, "leads")
     assert acme.counts()["leads"] == 1000
+
+
+def test_a_third_batch_at_once_is_told_to_come_back(acme) -> None:
+    at_once = Barrier(3)
+
+    def send(batch: int):
+        leads = [{"source": "website", "phone": f"+91981{batch}{number:06}"} for number in range(150)]
+        at_once.wait()
+        answer = acme.client().post("/api/v1/leads/batch", {"leads": leads}, content_type="application/json")
+        connection.close()
+        return answer
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = sorted(pool.map(send, range(3)), key=lambda answer: answer.status_code)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["Retry-After"] == "2"
+    assert acme.counts()["leads"] == 300
 
 
 def test_another_organizations_rows_do_not_exist(acme) -> None:
