@@ -11,7 +11,7 @@ from django.core import signing
 
 from accounts.selectors import organization_by_id, organization_id_by_slug
 from leads.choices import ConsentRule, SourceKind
-from leads.identity import MAX_EMAIL_CHARS, MAX_PHONE_CHARS
+from leads.identity import MAX_EMAIL_CHARS, MAX_PHONE_CHARS, NotAnIdentity, normal_phone
 from leads.selectors import source_named
 from leads.submission import (
     MAX_CAMPAIGN_CHARS,
@@ -190,8 +190,16 @@ def seconds_to_wait(form: HostedForm, *, address: str, phone: str) -> float:
     """0.0 when this address and this phone may send; otherwise the seconds until they may again."""
     return max(
         _wait(form.organization.id, "address", address, SUBMITS_PER_ADDRESS),
-        _wait(form.organization.id, "phone", re.sub(r"\D", "", phone), SUBMITS_PER_PHONE),
+        _wait(form.organization.id, "phone", _one_spelling(phone, form.organization.default_region), SUBMITS_PER_PHONE),
     )
+
+
+def _one_spelling(phone: str, region: str) -> str:
+    """The number as it would be stored, for a person has one number and many ways to write it."""
+    try:
+        return normal_phone(phone, default_region=region).e164
+    except NotAnIdentity:
+        return re.sub(r"\D", "", phone)
 
 
 def _wait(organization_id: UUID, kind: str, value: str, limit: int) -> float:
