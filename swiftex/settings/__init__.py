@@ -126,6 +126,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "swiftex.urls"
 WSGI_APPLICATION = "swiftex.wsgi.application"
 APPEND_SLASH = False
+LOGIN_REDIRECT_URL = "/admin/"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
