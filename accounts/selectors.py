@@ -76,9 +76,3 @@ def organizations_of_user(user: AbstractBaseUser) -> QuerySet[Organization]:
 def member_ids_of(organization_id: UUID) -> QuerySet[Membership, Any]:
     """Ids of the organization's users, as a subquery."""
     return Membership.objects.filter(organization_id=organization_id).values_list("user_id", flat=True)
-
-
-def member_emails(organization_id: UUID, *, roles: frozenset[Role] = frozenset(Role)) -> list[str]:
-    """Addresses of the members with one of the roles, sorted; members without an address are left out."""
-    rows = Membership.objects.filter(organization_id=organization_id, role__in=roles, user__is_active=True)
-    return sorted(rows.exclude(user__email="").values_list("user__email", flat=True))

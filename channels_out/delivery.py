@@ -45,8 +45,6 @@ RECEIPT_OF_RANK: dict[int, Receipt] = {rank: receipt for receipt, rank in RECEIP
 
 # Attempts that hold their channel: another attempt there could be a second message.
 HOLDING_STATES = frozenset({AttemptState.SENDING, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
-OPEN_STATUSES = frozenset({MessageStatus.PLANNED, MessageStatus.SENDING})
-REACHED_STATUSES = frozenset({MessageStatus.ACCEPTED, MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ})
 
 _ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.SENDING: frozenset(

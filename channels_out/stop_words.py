@@ -65,11 +65,6 @@ def recognize(text: str) -> Keyword | None:
     return _WORDS.get(_bare(text)) if len(text) <= _LONGEST * 4 else None
 
 
-def is_opt_out_button(payload: str) -> bool:
-    """True for the default answers of a template's opt-out button, for example "Stop promotions"."""
-    return recognize(payload) is Keyword.STOP
-
-
 def _bare(text: str) -> str:
     # NFKC first so that full-width letters become plain ones, then accents go: "arrêt" and "arret" are one word.
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text)).casefold()

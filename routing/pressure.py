@@ -22,11 +22,3 @@ def limit_organization(*, organization_id: UUID, queue: Queue, for_s: float, max
             " DO UPDATE SET max_slots = excluded.max_slots, until = excluded.until",
             [organization_id, queue.value, max_slots, for_s],
         )
-
-
-def lift_limit(*, organization_id: UUID, queue: Queue) -> None:
-    """The organization may use its fair share of the queue again."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM routing_slotlimit WHERE organization_id = %s AND queue = %s", [organization_id, queue.value]
-        )
