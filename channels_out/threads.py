@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from channels_out.models import Attempt, Message
@@ -87,12 +87,19 @@ def thread_of(*, organization_id: UUID, conversation_id: UUID, most: int = 200) 
         .select_related("channel")
         .order_by("-created_at", "-id")[:most]
     )
-    found = sorted(rows, key=lambda row: (row.received_at if row.direction == "in" else None) or row.created_at)
+    found = sorted(rows, key=_said_at)
     attempts: dict[UUID, list[ThreadAttempt]] = {row.pk: [] for row in found}
     tries = Attempt.objects.filter(organization_id=organization_id, message_id__in=list(attempts))
     for attempt in tries.select_related("channel").order_by("number"):
         attempts[attempt.message_id].append(_attempt(attempt))
     return [_message(row, attempts[row.pk]) for row in found]
+
+
+def _said_at(row: Message) -> datetime:
+    """When it was said, to sort by. Providers cut the second off, and nobody answers before the question."""
+    if row.direction == "in" and row.received_at:
+        return min(row.created_at, row.received_at + timedelta(seconds=1))
+    return row.created_at
 
 
 def _attempt(row: Attempt) -> ThreadAttempt:

@@ -1,6 +1,10 @@
 """What stands below a lead: notes and touches."""
 
+from typing import ClassVar
+
+from django.db.models import TextField
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.access import Role
 from accounts.admin_base import ScopedStackedInline, ScopedTabularInline
@@ -17,6 +21,9 @@ class NoteInline(ScopedStackedInline):
     fields = ("text", "author", "written_at")
     readonly_fields = ("author", "written_at")
     hide_title = True
+    extra = 1
+    formfield_overrides: ClassVar = {TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
+    verbose_name = "note"
     verbose_name_plural = "Notes"
 
 
