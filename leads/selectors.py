@@ -15,6 +15,8 @@ from leads.choices import Refusal
 from leads.consent_sql import SENDING_REFUSAL
 from leads.models import Contact, Lead, LeadSource
 from leads.submission import SourceFacts
+from leads.timeline import Timeline, fold
+from routing.selectors import events_of
 from swiftex.database import fetch_one
 
 SOURCE_CACHE_S = 2.0
@@ -180,6 +182,11 @@ def open_lead_of_contact(*, organization_id: UUID, contact_id: UUID) -> UUID | N
         [organization_id, contact_id],
     )
     return None if row is None else row[0]
+
+
+def timeline_of(*, organization_id: UUID, lead_id: UUID) -> Timeline:
+    """The lead's timeline as of now, folded from its events."""
+    return fold(events_of(organization_id=organization_id, correlation_id=lead_id))
 
 
 def leads_of(organization_id: UUID) -> "QuerySet[Lead]":

@@ -27,10 +27,9 @@ from leads.admin.inlines import NoteInline, TouchInline
 from leads.admin.waterfall import bars_of
 from leads.choices import LeadStatus, SourceKind
 from leads.models import Lead, LeadSource
-from leads.selectors import forget_cached_sources
+from leads.selectors import forget_cached_sources, timeline_of
 from leads.services import capture_lead
 from leads.submission import InvalidSubmission, Submission
-from leads.timelines import timeline_of
 from swiftex import clock
 from swiftex.ids import parse_public_id, public_id
 

@@ -28,9 +28,8 @@ from leads.api.serializers import (
     read_submission,
 )
 from leads.choices import GreetingState, LeadStatus
-from leads.selectors import contacts_of, leads_of
+from leads.selectors import contacts_of, leads_of, timeline_of
 from leads.submission import InvalidSubmission, Submission
-from leads.timelines import timeline_of
 from swiftex import clock
 from swiftex.observability.correlation import bind
 

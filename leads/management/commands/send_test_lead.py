@@ -10,11 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.selectors import organization_id_by_slug
 from leads.choices import GreetingState
-from leads.selectors import lead_for_greeting
+from leads.selectors import lead_for_greeting, timeline_of
 from leads.services import capture_lead
 from leads.submission import Consent, InvalidSubmission, Submission
 from leads.timeline import Timeline
-from leads.timelines import timeline_of
 from swiftex import clock
 from swiftex.ids import public_id
 
