@@ -65,8 +65,8 @@ def call(intent: Intent) -> Called:
     try:
         answer = perform(request, deadline_s=left_s, connect_timeout_s=CONNECT_S)
         outcome, hung = provider.read_outcome(answer.status, answer.headers, answer.body), False
-    except NotSent:
-        outcome, hung = Refused(code="not_sent", error=ErrorClass.RETRY, reason="not_sent"), False
+    except NotSent as failure:
+        outcome, hung = Refused(code="not_sent", error=ErrorClass.RETRY, reason=failure.reason), False
     except HttpFailure as failure:
         outcome, hung = Unknown(reason=_SILENCE), failure.reason == "timeout" and _hangs(intent.sender)
     _note(intent.sender, outcome, seconds=time.monotonic() - started)

@@ -249,6 +249,8 @@ class Stack:
     def _take_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "logs").mkdir(exist_ok=True)
+        # Notices that no mail server takes are written here, and they name people.
+        (self.folder / "mail").mkdir(mode=0o700, exist_ok=True)
         self._lock = lock.take(self.folder)
         if self._lock is None:
             raise Problem(
