@@ -58,7 +58,7 @@ def test_what_is_in_the_code_is_in_the_reference_and_the_other_way_round(page, i
 def test_links_between_pages_lead_somewhere():
     broken = [
         f"{page.relative_to(ROOT)} -> {target}"
-        for page in (ROOT / "docs").rglob("*.md")
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
         for target in re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text())
         if "://" not in target and not (page.parent / target).exists()
     ]
