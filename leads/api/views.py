@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -106,7 +107,7 @@ class LeadBatchView(ApiView):
     """POST captures up to 1,000 leads, each on its own."""
 
     required_scopes: ClassVar = {"POST": WRITE}
-    max_body_bytes: ClassVar = 10_000_000
+    max_body_bytes: ClassVar = settings.SWIFTEX_API_MAX_BATCH_BYTES
     max_fields: ClassVar = 60_000
 
     @extend_schema(
