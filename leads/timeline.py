@@ -120,10 +120,14 @@ def fold(facts: Iterable[Fact]) -> Timeline:
     captured_at = _captured_at(ordered)
     asked_at = at.get("received", captured_at)
     moments = tuple(Moment(name, at[name], _ms(asked_at, at[name])) for name in MOMENTS if name in at)
-    entries = tuple(
-        Entry(fact.occurred_at, _ms(captured_at, fact.occurred_at), fact.type, _label(fact)) for fact in ordered
-    )
+    told = sorted(((_happened_at(fact), fact) for fact in ordered), key=lambda pair: pair[0])
+    entries = tuple(Entry(when, _ms(captured_at, when), fact.type, _label(fact)) for when, fact in told)
     return Timeline(moments, _segments(moments), entries)
+
+
+def _happened_at(fact: Fact) -> datetime:
+    """A report tells of a moment before it was folded into an event."""
+    return _time(fact.data.get("at")) or fact.occurred_at
 
 
 def _captured_at(facts: list[Fact]) -> datetime:

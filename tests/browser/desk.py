@@ -72,6 +72,7 @@ class Desk:
 
     def rows(self) -> list[dict[str, str]]:
         """The rows that are in sight."""
+        self.page.wait_for_load_state()
         table = self.page.locator("#result_list")
         if not table.count():
             return []

@@ -75,4 +75,3 @@ def test_a_conversation_shows_both_directions(owner, world):
     assert "written by the model" in said[0][1]
     assert ANSWER in said[1][1]
     assert owner.page.get_by_role("link", name=f"lead_{world.answered.pk.hex}").count() == 1
-    owner.picture("admin-conversation")

@@ -1,5 +1,6 @@
 """Flower behind its login, beside the session's stack, whose workers it watches."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from swiftex.runtime import ports
 from tests.acceptance.shop import until
 
 LOGIN = ("flower", "a password")
@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def flower_url(stack) -> Iterator[str]:
     """Flower on the stack's broker, ended afterwards."""
-    port = ports.free_port()
+    port = _free_port()
     env = {
         **stack.env, "FLOWER_ADDRESS": "127.0.0.1", "FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": ":".join(LOGIN),
-        "SWIFTEX_ROLE": "flower",
+        "SWIFTEX_ROLE": "command",
     }  # fmt: skip
     command = ["-m", "celery", "-A", "swiftex.celery:app", "flower", "--conf=swiftex/flowerconfig.py"]
     process = subprocess.Popen(
@@ -33,6 +33,12 @@ def flower_url(stack) -> Iterator[str]:
     yield url
     process.terminate()
     process.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

@@ -1,6 +1,5 @@
 """What people configure in the admin, and that secrets go in and never come out."""
 
-import datetime as dt
 import re
 
 import pytest
@@ -46,8 +45,8 @@ def test_a_channel_is_checked_by_a_button_and_its_secrets_stay_inside(owner, wor
 
     owner.button("Check now").click()
 
-    expect(owner.page.get_by_text(re.compile("^token: ")).first).to_be_visible()
-    expect(owner.page.get_by_text(re.compile("^template lead_hello: ")).first).to_be_visible()
+    expect(owner.page.get_by_text("token: valid for 15550001111").first).to_be_visible()
+    expect(owner.page.get_by_text("template lead_hello: approved, parameters fit").first).to_be_visible()
     assert "ready" in owner.words()
     rows = {row["Name"]: row["State"].lower() for row in owner.table("/admin/channels_out/channel/")}
     assert rows == {"wa-main": "ready", "sms-main": "not checked"}
@@ -151,4 +150,3 @@ def test_the_audit_log_says_who_changed_what(owner, world):
     rows = owner.table("/admin/accounts/auditentry/")
     assert rows[0]["Action"] == "organization.changed"
     assert {"configuration.applied", "member.added"} <= {row["Action"] for row in rows}
-    assert dt.datetime.strptime(rows[0]["Created at"], "%d %b %Y, %H:%M:%S")
