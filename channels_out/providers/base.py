@@ -94,6 +94,20 @@ class ErrorRule:
         )  # fmt: skip
 
 
+def leads_to(
+    error: ErrorClass, reason: str, *, after: float | None = None, days: int = 0, breaker: float | None = None
+) -> ErrorRule:
+    """A line of a provider's table of codes; an error of the channel itself pauses it for a minute unless it says."""
+    pause_s = 60.0 if error is ErrorClass.CHANNEL else 0.0
+    return ErrorRule(
+        error=error,
+        reason=reason,
+        retry_after_s=after,
+        unreachable_days=days,
+        breaker_s=pause_s if breaker is None else breaker,
+    )
+
+
 class Provider(Protocol):
     """A kind of sender."""
 
