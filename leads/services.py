@@ -221,12 +221,7 @@ def lead_created(prepared: Prepared, captured: Captured) -> events.NewEvent:
         subject=public_id("lead", captured.lead_id),
         correlation_id=captured.lead_id,
         data={
-            "lead_id": str(captured.lead_id),
-            "contact_id": str(captured.contact_id),
-            "touch_id": str(captured.touch_id),
-            "source": prepared.source.key,
-            "source_kind": prepared.source.kind,
-            "campaign": form.given.campaign or None,
+            **_touch_facts(prepared, captured),
             "external_id": form.given.external_id or None,
             "has_phone": form.phone is not None,
             "has_email": bool(form.email),
@@ -247,18 +242,25 @@ def _record_resubmitted(prepared: Prepared, captured: Captured, *, matched_by: s
             subject=public_id("lead", captured.lead_id),
             correlation_id=captured.lead_id,
             data={
-                "lead_id": str(captured.lead_id),
-                "contact_id": str(captured.contact_id),
-                "touch_id": str(captured.touch_id),
-                "source": prepared.source.key,
-                "source_kind": prepared.source.kind,
-                "campaign": prepared.submission.given.campaign or None,
+                **_touch_facts(prepared, captured),
                 "matched_by": matched_by,
                 "greet_again": captured.greets_again,
                 "received_at": prepared.received_at.isoformat(),
             },
         )
     )
+
+
+def _touch_facts(prepared: Prepared, captured: Captured) -> dict[str, Any]:
+    """What both events say: whose touch it was, and where it came from."""
+    return {
+        "lead_id": str(captured.lead_id),
+        "contact_id": str(captured.contact_id),
+        "touch_id": str(captured.touch_id),
+        "source": prepared.source.key,
+        "source_kind": prepared.source.kind,
+        "campaign": prepared.submission.given.campaign or None,
+    }
 
 
 def _matched_by(matched: dict[identity.Kind, UUID], earlier_lead_id: UUID | None, candidate_id: UUID) -> str:
