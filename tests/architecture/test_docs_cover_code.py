@@ -55,11 +55,11 @@ def test_what_is_in_the_code_is_in_the_reference_and_the_other_way_round(page, i
     assert headings(page) == known
 
 
-def test_links_between_pages_lead_somewhere():
+def test_links_and_pictures_of_the_pages_lead_somewhere():
     broken = [
         f"{page.relative_to(ROOT)} -> {target}"
         for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-        for target in re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text())
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
         if "://" not in target and not (page.parent / target).exists()
     ]
 
