@@ -16,9 +16,14 @@ REMEDY = "Chromium is missing: run `apt-get install -y chromium`"
 _HERE = os.path.dirname(__file__)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without Chromium these tests are left out with a notice; never in CI, where they fail and say so."""
+    """These tests come last, for Playwright's loop stays in the thread from the first of them on.
+
+    Without Chromium they are left out with a notice; never in CI, where they fail and say so.
+    """
     ours = [item for item in items if str(item.path).startswith(_HERE)]
+    items.sort(key=lambda item: str(item.path).startswith(_HERE))
     for item in ours:
         item.add_marker(pytest.mark.browser)
     if CHROMIUM or os.environ.get("CI") == "true" or not ours:
@@ -37,7 +42,7 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 _LEFT_OUT = pytest.StashKey[int]()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all of these tests."""
     if not CHROMIUM:
@@ -51,13 +56,13 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world(stack) -> World:
     """Two organizations with members, leads and everything that can happen to leads."""
     return make_world(stack, Sandbox(stack.sandbox_url))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def seats(browser, stack, world) -> Iterator[Callable[[str], BrowserContext]]:
     """A logged-in browser profile by user name; each logs in once."""
     profiles: dict[str, BrowserContext] = {}
