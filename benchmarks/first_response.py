@@ -7,6 +7,7 @@ Latency is counted from the scheduled time of a request to the sandbox's answer 
 
 import argparse
 import itertools
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -69,9 +70,9 @@ def measure(
     cpu_after = on.stack.cpu_seconds_by_process()
     figures: dict[str, Any] = {"leads": count, "rate_per_minute": rate_per_minute}
     figures |= _latencies(on, sent, since=began)
-    figures |= {"sync_drained_s": round(sync_drained_s, 2)}
+    figures |= {"sync_drained_s": None if math.isinf(sync_drained_s) else round(sync_drained_s, 2)}
     figures |= _cost(cpu_before, cpu_after, count)
-    figures["memory_mb"] = {name: round(size / 1e6) for name, size in on.stack.rss_by_process().items()}
+    figures["memory_mb"] = {name: round(size / 1e6) for name, size in on.stack.memory_by_process().items()}
     return figures
 
 

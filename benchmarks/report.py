@@ -1,6 +1,7 @@
 """Figures, their targets, and the one JSON line that a benchmark ends with."""
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -37,10 +38,16 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def spread(values: Sequence[float], name: str, unit: str = "s", digits: int = 3) -> dict[str, float]:
-    """p50, p95, p99, p99.9 and the largest, as figures called name_p50_unit and so on."""
+def spread(values: Sequence[float], name: str, unit: str = "s", digits: int = 3) -> dict[str, float | None]:
+    """p50, p95, p99, p99.9 and the largest, as figures called name_p50_unit and so on; none without values.
+
+    One that is infinite (a lead that got nothing) is None: JSON has no infinity, and no target is met by it.
+    """
+    if not values:
+        return {}
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999, "max": 1.0}
-    return {f"{name}_{label}_{unit}": round(percentile(values, share), digits) for label, share in shares.items()}
+    found = {f"{name}_{label}_{unit}": percentile(values, share) for label, share in shares.items()}
+    return {label: None if math.isinf(value) else round(value, digits) for label, value in found.items()}
 
 
 def finish(

@@ -33,9 +33,9 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(_cpu_seconds, _tree(pid)))
 
 
-def rss_bytes(pid: int) -> float:
-    """Resident bytes of a process and its children."""
-    return sum(map(_rss_bytes, _tree(pid)))
+def memory_bytes(pid: int) -> float:
+    """Bytes of a process and its children; what several share is divided among them."""
+    return sum(map(_memory_bytes, _tree(pid)))
 
 
 def signal_tree(pid: int, number: int) -> None:
@@ -59,7 +59,7 @@ def _cpu_seconds(process: "psutil.Process") -> float:
     return 0.0
 
 
-def _rss_bytes(process: "psutil.Process") -> float:
+def _memory_bytes(process: "psutil.Process") -> float:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return float(process.memory_info().rss)
+        return float(process.memory_full_info().pss)
     return 0.0

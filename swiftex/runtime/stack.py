@@ -216,9 +216,9 @@ class Stack:
         """CPU seconds used so far, user and system, with all children, by kind of process or service."""
         return self._sum(probes.cpu_seconds)
 
-    def rss_by_process(self) -> dict[str, float]:
-        """Resident bytes now, with all children, by kind; pages that are shared count in each."""
-        return self._sum(probes.rss_bytes)
+    def memory_by_process(self) -> dict[str, float]:
+        """Bytes now, with all children, by kind; what processes share is divided among them."""
+        return self._sum(probes.memory_bytes)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command (`python`, `manage.py`...) ran against this stack, its output captured."""

@@ -58,11 +58,11 @@ def test_a_frozen_database_goes_on(stack):
 
 
 def test_use_is_told_by_kind(stack):
-    cpu_seconds, rss_bytes = stack.cpu_seconds_by_process(), stack.rss_by_process()
+    cpu_seconds, memory_bytes = stack.cpu_seconds_by_process(), stack.memory_by_process()
 
-    assert set(cpu_seconds) == set(rss_bytes) == {*stack.counts, "postgres", "redis"}
+    assert set(cpu_seconds) == set(memory_bytes) == {*stack.counts, "postgres", "redis"}
     assert cpu_seconds["beat"] > 0.1
-    assert rss_bytes["beat"] > 20_000_000
+    assert memory_bytes["beat"] > 20_000_000
 
 
 def test_what_a_test_broke_is_made_whole(stack):
