@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -28,6 +29,21 @@ PARTITIONS_INTERVAL_S = 3600.0
 _PAUSE_AFTER_ERROR_S = 0.5
 
 
+class Chore:
+    """Something that the relay does every so often; one that fails is due again at the next round."""
+
+    def __init__(self, interval_s: float, work: Callable[[], object]) -> None:
+        self._interval_s = interval_s
+        self._work = work
+        self._due_at = 0.0
+
+    def do_if_due(self) -> None:
+        """It is done, if its time has come."""
+        if time.monotonic() >= self._due_at:
+            self._work()
+            self._due_at = time.monotonic() + self._interval_s
+
+
 class Relay:
     """One relay process; `run` returns after `stop`."""
 
@@ -35,10 +51,13 @@ class Relay:
         self._stopped = threading.Event()
         self._slots: dict[Queue, int] = {}
         self._next_turn_at = dict.fromkeys(Queue, 0.0)
-        self._next_slots_at = 0.0
-        self._next_ahead_at = 0.0
-        self._next_sweep_at = 0.0
-        self._next_partitions_at = 0.0
+        self._counting = Chore(SLOTS_INTERVAL_S, self._count_slots)
+        self._chores = [
+            Chore(AHEAD_INTERVAL_S, dispatch.dispatch_ahead),
+            Chore(SWEEP_INTERVAL_S, sweeper.sweep),
+            Chore(SWEEP_INTERVAL_S, sweeper.report_queues),
+            Chore(PARTITIONS_INTERVAL_S, lambda: partitions.make_partitions(today=clock.now().date())),
+        ]
 
     def stop(self) -> None:
         """The loop ends after its current round."""
@@ -59,11 +78,10 @@ class Relay:
 
     def _round(self) -> None:
         try:
-            self._refresh_slots()
+            self._counting.do_if_due()
             sent = dispatch.dispatch_due(self._queues_in_turn(), slots=self._slots)
-            self._look_ahead()
-            self._sweep()
-            self._make_partitions()
+            for chore in self._chores:
+                chore.do_if_due()
         except DatabaseError as error:
             logger.warning("the database did not answer the relay", extra={"error": type(error).__name__})
             connection.close()
@@ -79,23 +97,5 @@ class Relay:
         self._next_turn_at |= {queue: now_s + PROMISES[queue].dispatch_interval_s for queue in in_turn}
         return in_turn
 
-    def _refresh_slots(self) -> None:
-        if time.monotonic() >= self._next_slots_at:
-            self._slots = heartbeats.slots_by_queue()
-            self._next_slots_at = time.monotonic() + SLOTS_INTERVAL_S
-
-    def _look_ahead(self) -> None:
-        if time.monotonic() >= self._next_ahead_at:
-            dispatch.dispatch_ahead()
-            self._next_ahead_at = time.monotonic() + AHEAD_INTERVAL_S
-
-    def _sweep(self) -> None:
-        if time.monotonic() >= self._next_sweep_at:
-            sweeper.sweep()
-            sweeper.report_queues()
-            self._next_sweep_at = time.monotonic() + SWEEP_INTERVAL_S
-
-    def _make_partitions(self) -> None:
-        if time.monotonic() >= self._next_partitions_at:
-            partitions.make_partitions(today=clock.now().date())
-            self._next_partitions_at = time.monotonic() + PARTITIONS_INTERVAL_S
+    def _count_slots(self) -> None:
+        self._slots = heartbeats.slots_by_queue()
