@@ -1,6 +1,7 @@
 """The Idempotency-Key header at the edge of the API: docs/reference/api.md says what callers may rely on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import transaction
@@ -31,8 +32,15 @@ def once(request: Request, work: Callable[[], tuple[int, object]]) -> Response:
         with transaction.atomic():
             status, data = work()
         return Response(to_json(data), status=status)
-    try:
+    with key_faults_as_problems():
         return _once(auth.organization_id, key, fingerprint(request), work)
+
+
+@contextmanager
+def key_faults_as_problems() -> Iterator[None]:
+    """What is wrong with a key inside the block leaves it as the problem that the caller is shown."""
+    try:
+        yield
     except idempotency.StillRunning:
         raise problems.IdempotencyStillRunning from None
     except idempotency.KeyReused:

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from accounts import idempotency
 from accounts.api import problems
-from accounts.api.idempotency import REPLAYED_HEADER, fingerprint
+from accounts.api.idempotency import REPLAYED_HEADER, fingerprint, key_faults_as_problems
 from accounts.api.rendering import to_json
 from accounts.api.views import caller
 from leads import services
@@ -51,13 +51,8 @@ def capture_batch(request: Request, *, received_at: datetime) -> Response:
     if not _batches.acquire(blocking=False):
         raise TooManyBatches
     try:
-        return _captured(request, items, key, received_at)
-    except idempotency.StillRunning:
-        raise problems.IdempotencyStillRunning from None
-    except idempotency.KeyReused:
-        raise problems.IdempotencyKeyReused from None
-    except idempotency.KeyUnusable as unusable:
-        raise problems.invalid("Idempotency-Key", str(unusable)) from None
+        with key_faults_as_problems():
+            return _captured(request, items, key, received_at)
     finally:
         _batches.release()
 
