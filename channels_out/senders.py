@@ -21,6 +21,8 @@ from swiftex.database import release_connection
 logger = logging.getLogger(__name__)
 
 CONFIGURATION_AGE_S = 2.0
+# Why a sender is passed over now that may take the message in a moment.
+PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
 # A burst may use up what a quarter of a second would have granted; providers count per second.
 BURST_S = 0.25
 

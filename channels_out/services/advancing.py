@@ -22,9 +22,7 @@ from swiftex import clock
 from swiftex.database import fetch_all, fetch_one
 from swiftex.ids import new_id
 
-PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
 OUR_JOBS = frozenset({"settle_message", "deliver_next"})
-# An unresolved one is looked at again when a late receipt says more.
 _PASSING_PAUSE_S = 2.0
 _GRACE_S = 0.2
 _RATHER_TWICE = "at_least_once"
@@ -185,7 +183,7 @@ def _usable(standing: Standing, busy: Container[str]) -> tuple[list[str], bool]:
             is_passing = True
         elif reason is None:
             names.append(name)
-        elif reason in PASSING_REASONS and name not in tried:
+        elif reason in senders.PASSING_REASONS and name not in tried:
             is_passing = True
     return names, is_passing
 

@@ -23,7 +23,6 @@ from swiftex.database import fetch_all, fetch_one
 from swiftex.ids import new_id
 from swiftex.observability import metrics
 
-PASSING_REASONS = frozenset({"channel_down", "rate_limited"})
 _LEAST_PAUSE_S = 0.2
 _DOWN_PAUSE_S = 2.0
 
@@ -37,7 +36,7 @@ class _Candidates:
 
     @property
     def may_come_back(self) -> bool:
-        return any(reason in PASSING_REASONS for reason in self.reasons)
+        return any(reason in senders.PASSING_REASONS for reason in self.reasons)
 
     @property
     def reason(self) -> str:
