@@ -97,6 +97,11 @@ class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:500]]
 
 
+def ask(title: str, description: str, button: str) -> dict[str, str | None]:
+    """The dialog that asks before an action of a page is done; what it does then is a POST."""
+    return {"title": title, "description": description, "form_class": None, "form_submit_text": button}
+
+
 def after_dialog(url: str) -> HttpResponse:
     """The answer to a dialog of a page: the browser goes there. It asked by a script, which a plain redirect fools."""
     return HttpResponse(headers={"HX-Redirect": url})
@@ -219,6 +224,10 @@ class ScopedModelAdmin(_Scoped, ModelAdmin):  # type: ignore[misc]
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the page is in the index."""
         return bool(self.has_view_permission(request))
+
+    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Agents and everyone above may use the actions of a page that ask for `act`."""
+        return self._may(request, Role.AGENT, None)
 
     def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """A form class of this request, which knows the current organization."""

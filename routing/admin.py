@@ -8,8 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from accounts.access import Role
-from accounts.admin_base import ReadOnlyScopedAdmin, after_dialog
+from accounts.admin_base import ReadOnlyScopedAdmin, after_dialog, ask
 from accounts.admin_values import as_list, as_table
 from routing import dead_letters
 from routing.job_states import JobState
@@ -101,19 +100,10 @@ class DeadJobAdmin(JobPage):
         """The dead."""
         return super().get_queryset(request).filter(state=JobState.DEAD)
 
-    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Agents and everyone above may act on dead letters."""
-        return self._may(request, Role.AGENT, None)
-
     @action(
         description="Try again",
         permissions=["act"],
-        dialog={
-            "title": "Try this job again?",
-            "description": "It is due at once, with 3 more attempts.",
-            "form_class": None,
-            "form_submit_text": "Try again",
-        },
+        dialog=ask("Try this job again?", "It is due at once, with 3 more attempts.", "Try again"),
     )
     def retry_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """The job waits again."""
@@ -123,12 +113,7 @@ class DeadJobAdmin(JobPage):
     @action(
         description="Discard",
         permissions=["act"],
-        dialog={
-            "title": "Discard this job?",
-            "description": "What it owed will not be done. Its summary stays in the history.",
-            "form_class": None,
-            "form_submit_text": "Discard",
-        },
+        dialog=ask("Discard this job?", "What it owed will not be done. Its summary stays in the history.", "Discard"),
     )
     def discard_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """The job is in the history as cancelled."""

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from accounts.access import Role
 from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin
 from accounts.admin_values import as_link
 from channels_out.admin.forms import CrmForm, NotifyForm
@@ -75,11 +74,7 @@ class CrmSyncAdmin(ReadOnlyScopedAdmin):
         """The state as a coloured word."""
         return sync.state
 
-    def has_sync_permission(self, request: HttpRequest) -> bool:
-        """Agents may send a lead again."""
-        return self._may(request, Role.AGENT, None)
-
-    @action(description="Sync again", permissions=["sync"])
+    @action(description="Sync again", permissions=["act"])
     def sync_these_again(self, request: HttpRequest, queryset: QuerySet[CrmSync]) -> None:
         """Each chosen lead is sent to the CRM once more."""
         rows = list(queryset.values_list("organization_id", "lead_id")[:_MOST_AT_ONCE])

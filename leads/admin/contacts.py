@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from accounts.access import Role
-from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline, after_dialog
+from accounts.admin_base import ReadOnlyScopedAdmin, ScopedModelAdmin, ScopedTabularInline, after_dialog, ask
 from accounts.admin_values import as_link, as_table
 from accounts.audit import user_actor
 from leads import consent, handling
@@ -106,10 +106,6 @@ class ContactAdmin(ScopedModelAdmin):
         """The id by which the API knows the contact."""
         return public_id("con", contact.id)
 
-    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Agents and everyone above may note what a person said."""
-        return self._may(request, Role.AGENT, None)
-
     def has_opt_out_permission(self, request: HttpRequest, object_id: str) -> bool:
         """Whether there is somebody to opt out."""
         return self.has_act_permission(request) and not self._is_opted_out(request, object_id)
@@ -134,12 +130,9 @@ class ContactAdmin(ScopedModelAdmin):
     @action(
         description="Opt out",
         permissions=["opt_out"],
-        dialog={
-            "title": "Opt this person out?",
-            "description": "Nothing more is sent, on any channel; what is queued is called off.",
-            "form_class": None,
-            "form_submit_text": "Opt out",
-        },
+        dialog=ask(
+            "Opt this person out?", "Nothing more is sent, on any channel; what is queued is called off.", "Opt out"
+        ),
     )
     def opt_out_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """Nothing more is sent to this person."""
@@ -149,12 +142,9 @@ class ContactAdmin(ScopedModelAdmin):
     @action(
         description="Opt in again",
         permissions=["opt_in"],
-        dialog={
-            "title": "Opt this person in again?",
-            "description": "Only if the person asked for it: your name is kept with this entry.",
-            "form_class": None,
-            "form_submit_text": "Opt in",
-        },
+        dialog=ask(
+            "Opt this person in again?", "Only if the person asked for it: your name is kept with this entry.", "Opt in"
+        ),
     )
     def opt_in_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """This person may be messaged again."""
@@ -271,10 +261,6 @@ class MergeSuggestionAdmin(ReadOnlyScopedAdmin):
     def other_link(self, suggestion: MergeSuggestion) -> SafeString:
         """The contact whose e-mail matched."""
         return contact_link(suggestion.other)
-
-    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Agents and everyone above may settle suggestions."""
-        return self._may(request, Role.AGENT, None)
 
     @admin.action(description="They are two people", permissions=["act"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[MergeSuggestion]) -> None:

@@ -17,7 +17,7 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
 from accounts.access import Role, access_of
-from accounts.admin_base import ScopedModelAdmin, after_dialog
+from accounts.admin_base import ScopedModelAdmin, after_dialog, ask
 from accounts.admin_values import as_link, as_table
 from leads import handling
 from leads.admin.contacts import contact_link
@@ -191,10 +191,6 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
         """Agents and everyone above may take leads out."""
         return self.has_act_permission(request)
 
-    def has_act_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Agents and everyone above may work on leads."""
-        return self._may(request, Role.AGENT, None)
-
     def has_spam_permission(self, request: HttpRequest, object_id: str) -> bool:
         """Whether there is a lead to set aside."""
         return self.has_act_permission(request) and not self._is_spam(request, object_id)
@@ -261,12 +257,9 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     @action(
         description="Greet again",
         permissions=["act"],
-        dialog={
-            "title": "Greet this person again?",
-            "description": "The first message is sent now, if it failed or never went out.",
-            "form_class": None,
-            "form_submit_text": "Greet again",
-        },
+        dialog=ask(
+            "Greet this person again?", "The first message is sent now, if it failed or never went out.", "Greet again"
+        ),
     )
     def greet_this_again(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """The first message of this lead is owed once more."""
@@ -275,12 +268,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     @action(
         description="Mark as spam",
         permissions=["spam"],
-        dialog={
-            "title": "Set this lead aside as spam?",
-            "description": "Nothing is sent for it. It can be released again.",
-            "form_class": None,
-            "form_submit_text": "Mark as spam",
-        },
+        dialog=ask("Set this lead aside as spam?", "Nothing is sent for it. It can be released again.", "Mark as spam"),
     )
     def mark_this_as_spam(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """This lead is set aside."""
@@ -289,12 +277,7 @@ class LeadAdmin(ExportActionMixin, ScopedModelAdmin):  # type: ignore[misc]
     @action(
         description="Not spam",
         permissions=["release"],
-        dialog={
-            "title": "Release this lead?",
-            "description": "It is a new lead like any other and is greeted now.",
-            "form_class": None,
-            "form_submit_text": "Release",
-        },
+        dialog=ask("Release this lead?", "It is a new lead like any other and is greeted now.", "Release"),
     )
     def release_this(self, request: HttpRequest, form: object, object_id: str) -> HttpResponse:
         """This lead is a new one."""
